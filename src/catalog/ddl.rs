@@ -1,0 +1,1 @@
+//! Changes of the catalog as pure functions from state to state.

@@ -1,0 +1,1 @@
+//! Check: verify a store, a snapshot or a repository, and name exactly what is damaged.

@@ -1,0 +1,77 @@
+//! Actions of the table log as typed values, and their JSON.
+
+use std::sync::Arc;
+
+use crate::id::{Label, LineageId, PartitionId, TableId};
+use crate::schema::{PartitionMeta, TableSchema};
+use crate::segment_meta::SegmentMeta;
+
+/// One change of a table. A commit is a list of them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// First in every commit: in-commit timestamp (strictly rising, milliseconds since 1970) and what was done.
+    CommitInfo {
+        /// `inCommitTimestamp`.
+        timestamp_ms: i64,
+        /// `operation`, for people: "CREATE TABLE", "LOAD", "DROP PARTITION", ….
+        operation: String,
+    },
+    /// Which readers and writers may touch the table.
+    Protocol(Protocol),
+    /// Schema, identity and properties.
+    Metadata(Arc<TableMetadata>),
+    /// A partition is there (`domainMetadata` `stele.partition.<id>`).
+    Partition(Arc<PartitionMeta>),
+    /// A partition is gone (the same domain with `removed: true`).
+    PartitionRemoved(PartitionId),
+    /// The partition ids below this one are used up (`domainMetadata` `stele.table`).
+    NextPartition(PartitionId),
+    /// A segment is there. The boolean says whether rows were added (`dataChange`; false for a merge).
+    Add(Arc<SegmentMeta>, bool),
+    /// A segment is gone; built from the live `add`, never from a path.
+    Remove {
+        /// What was live.
+        segment: Arc<SegmentMeta>,
+        /// Milliseconds since 1970.
+        deleted_ms: i64,
+        /// Whether rows went away (`dataChange`).
+        data_change: bool,
+    },
+    /// A load with this label is in (`txn`).
+    Loaded {
+        /// `appId` is `stele.label.<label>`.
+        label: Label,
+        /// `lastUpdated`, milliseconds since 1970.
+        at_ms: i64,
+    },
+}
+
+/// Delta's `protocol`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protocol {
+    /// Features a reader must know; empty means reader version 1.
+    pub reader_features: Vec<String>,
+    /// Features a writer must know.
+    pub writer_features: Vec<String>,
+}
+
+/// Delta's `metaData`: the table's schema and identity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableMetadata {
+    /// Written as Delta's `id` (UUID form).
+    pub table: TableId,
+    /// `configuration["stele.lineage"]`.
+    pub lineage: LineageId,
+    /// `configuration["stele.schema"]` is this as JSON; `schemaString` is derived from it and compared on reading.
+    pub schema: TableSchema,
+    /// `createdTime`, milliseconds since 1970.
+    pub created_ms: i64,
+}
+
+impl Protocol {
+    /// The protocol that a table of this schema starts with: reader 1, or 3 with `timestampNtz` if a column is DATETIME;
+    /// writer 7 with `stele-tablets`, `domainMetadata`, `inCommitTimestamp`.
+    pub fn of(_schema: &TableSchema) -> Protocol {
+        todo!()
+    }
+}

@@ -1,0 +1,12 @@
+//! The bytes of the table log: Delta Lake actions, statistics and checkpoints, chained by digests. No I/O.
+//! The format is the Delta protocol (PROTOCOL.md, "Actions", "Checkpoints") with the additions of `docs/format.md`.
+
+mod actions;
+mod checkpoint;
+mod commit;
+mod stats;
+
+pub use actions::{Action, Protocol, TableMetadata};
+pub use checkpoint::{decode_checkpoint, encode_checkpoint};
+pub use commit::{CheckpointRef, DecodedCommit, ROOT_DIGEST, decode_commit, encode_commit};
+pub use stats::{decode_stats, encode_stats};

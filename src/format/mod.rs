@@ -1,0 +1,17 @@
+//! The bytes of our own documents: identity of a store, catalog, manifest, repository records. Encode and decode side
+//! by side, each described once, in its doc comment. No I/O.
+
+mod catalog;
+mod envelope;
+mod manifest;
+mod repository;
+mod store;
+
+pub use catalog::{CatalogState, DatabaseEntry, RepositoryEntry, TableEntry, UndoEntry, UndoTable};
+pub use envelope::{DocumentKind, decode_document, encode_document};
+pub use manifest::{Manifest, ManifestPartition, ManifestSegment, ManifestTable, ManifestView};
+pub use repository::{
+    CondemnedRecord, DroppedRecord, LabelRecord, Outcome, OutcomeRecord, PinRecord, RepositoryRecord, SegmentKey,
+    VerifyRecord,
+};
+pub use store::StoreRecord;

@@ -1,0 +1,1 @@
+//! The one place with `unsafe`: mapping a published file, which never changes (I1).

@@ -1,0 +1,146 @@
+//! The only module that names the operating system's files. Everything above calls [`Fs`], whose two kinds are the
+//! operating system and an in-memory file system that knows what was synced and fails on request.
+//!
+//! Not here: what the files mean. Invariants: no call overwrites a file except [`Fs::replace`]; a call that is said to
+//! be durable has synced file and directory when it returns; a failed sync poisons the handle (I2, I3).
+
+mod durable;
+mod fault;
+mod layout;
+mod lock;
+mod mmap;
+mod os;
+mod sim;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::error::Result;
+
+pub use fault::{Fault, FaultPlan};
+pub use layout::{LogFileName, StoreLayout, TableLayout, parse_catalog_name};
+pub use lock::LockFile;
+pub use sim::SimFs;
+
+/// A file system; cheap to clone. A failed sync poisons all clones: writes are refused until a new handle is made.
+#[derive(Clone)]
+pub struct Fs {
+    backend: Arc<dyn Backend>,
+    poisoned: Arc<AtomicBool>,
+}
+
+/// What a name in a directory is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name, without the directory.
+    pub name: String,
+    /// Regular file, directory, or something we never make (symbolic link, socket).
+    pub kind: EntryKind,
+    /// Length of a regular file in bytes, else 0.
+    pub size_bytes: u64,
+}
+
+/// The kind of an [`Entry`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// Anything else; readers refuse it.
+    Other,
+}
+
+/// Whether a put-if-absent made the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Put {
+    /// The file is ours and durable.
+    Created,
+    /// The name was there before; nothing changed.
+    Exists,
+}
+
+/// Which parts of a batch of new files are made durable how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncMode {
+    /// fsync of each file as it is finished.
+    EachFile,
+    /// The caller syncs the whole file system once with [`Fs::sync_all`] before metadata names the files.
+    Batch,
+}
+
+/// A file being written; made by [`Fs::create_file`]. Dropped unfinished, it stays as garbage under its (staging) name.
+pub struct FileWriter {
+    file: Box<dyn BackendFile>,
+    path: PathBuf,
+    poisoned: Arc<AtomicBool>,
+    size_bytes: u64,
+}
+
+/// A file open for positioned reads; `Send + Sync`, never moves a cursor.
+#[derive(Clone)]
+pub struct FileReader {
+    file: Arc<dyn BackendFile>,
+    path: Arc<Path>,
+    size_bytes: u64,
+}
+
+/// What a file system must be able to do. One call = one operation that can fail; nothing here is durable until a
+/// `sync_*` call. Paths are made by `layout` or given by the user as a root, never read from a file.
+pub(crate) trait Backend: Send + Sync + 'static {
+    /// Creates a file that must not exist, for writing.
+    fn create_new(&self, path: &Path) -> std::io::Result<Box<dyn BackendFile>>;
+    /// Opens a regular file for reading; refuses a symbolic link as last component.
+    fn open(&self, path: &Path) -> std::io::Result<Box<dyn BackendFile>>;
+    /// Kind and size of a name; does not follow a symbolic link.
+    fn metadata(&self, path: &Path) -> std::io::Result<Entry>;
+    /// The names of a directory in no order.
+    fn list(&self, dir: &Path) -> std::io::Result<Vec<Entry>>;
+    /// Makes one directory.
+    fn create_dir(&self, dir: &Path) -> std::io::Result<()>;
+    /// A second name for a file; fails if the name exists.
+    fn link(&self, from: &Path, to: &Path) -> std::io::Result<()>;
+    /// Renames; replaces an existing file only if `replace`.
+    fn rename(&self, from: &Path, to: &Path, replace: bool) -> std::io::Result<()>;
+    /// Removes a name of a file.
+    fn remove_file(&self, path: &Path) -> std::io::Result<()>;
+    /// Removes an empty directory.
+    fn remove_dir(&self, dir: &Path) -> std::io::Result<()>;
+    /// Makes the names of a directory durable.
+    fn sync_dir(&self, dir: &Path) -> std::io::Result<()>;
+    /// Makes everything on the file system of `path` durable (`syncfs`).
+    fn sync_all(&self, path: &Path) -> std::io::Result<()>;
+    /// Bytes free for new files.
+    fn free_bytes(&self, path: &Path) -> std::io::Result<u64>;
+    /// Takes an advisory lock on a file (made if missing); `Ok(None)` if somebody else has it. Exclusive or shared.
+    fn lock(&self, path: &Path, exclusive: bool) -> std::io::Result<Option<Box<dyn Send + Sync>>>;
+    /// The path with links and `..` resolved, for comparing roots.
+    fn canonical(&self, path: &Path) -> std::io::Result<PathBuf>;
+}
+
+/// An open file of a [`Backend`].
+pub(crate) trait BackendFile: Send + Sync {
+    /// Appends all of `bytes`.
+    fn append(&mut self, bytes: &[u8]) -> std::io::Result<()>;
+    /// Reads up to `buffer.len()` bytes at `offset`; 0 at the end.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize>;
+    /// Length in bytes.
+    fn size_bytes(&self) -> std::io::Result<u64>;
+    /// Makes the contents durable.
+    fn sync(&self) -> std::io::Result<()>;
+    /// The whole file as memory, mapped where the system can.
+    fn map(&self) -> std::io::Result<bytes::Bytes>;
+}
+
+impl Fs {
+    /// The operating system's files.
+    pub fn os() -> Fs {
+        Fs::with_backend(Arc::new(os::OsBackend))
+    }
+
+    pub(crate) fn with_backend(backend: Arc<dyn Backend>) -> Fs {
+        Fs { backend, poisoned: Arc::default() }
+    }
+}

@@ -1,0 +1,29 @@
+//! Bounds that no measurement asked to be options. Everything read from outside is held against one of them
+//! before memory is set aside for it.
+
+/// Longest name of a database, table, partition or column, in bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest label of a load, a snapshot or a backup, in bytes of UTF-8.
+pub const LABEL_BYTES_MAX: usize = 255;
+/// Most columns of a table.
+pub const COLUMNS_MAX: usize = 10_000;
+/// Most buckets of a partition.
+pub const BUCKETS_MAX: u32 = 4_096;
+/// Most partitions of a table.
+pub const PARTITIONS_MAX: usize = 100_000;
+/// Longest VARCHAR and CHAR, in bytes of UTF-8.
+pub const VARCHAR_BYTES_MAX: u32 = 1_048_576;
+/// Largest document of our own (catalog, manifest, pin, record) after decompression, in bytes.
+pub const DOCUMENT_BYTES_MAX: u64 = 1 << 30;
+/// Largest single version file or checkpoint of a table log, in bytes.
+pub const LOG_FILE_BYTES_MAX: u64 = 1 << 30;
+/// Largest footer, with page indexes and bloom filters, of a segment, in bytes.
+pub const SEGMENT_TAIL_BYTES_MAX: u64 = 256 << 20;
+/// Size of the blocks of a segment that carry a CRC-32 each, in bytes.
+pub const BLOCK_BYTES: u64 = 64 << 10;
+/// Catalog versions kept for diagnosis; the highest is current.
+pub const CATALOG_VERSIONS_KEPT: u64 = 100;
+/// Log versions between two checkpoints.
+pub const CHECKPOINT_INTERVAL: u64 = 50;
+/// Retention that keeps foreign clean-up tools away from our files, in days (100 years).
+pub const FOREIGN_RETENTION_DAYS: u32 = 36_500;

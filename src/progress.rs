@@ -1,0 +1,141 @@
+//! How long work tells where it is and how it is stopped. The library calls a small trait; the user interface is
+//! elsewhere.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Result};
+
+/// A step of an operation, in the order it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Reading input, routing and sorting rows, writing segments.
+    Load,
+    /// Hard links of a snapshot.
+    Link,
+    /// Deciding what has to be copied.
+    Plan,
+    /// Copying segments to a repository.
+    Upload,
+    /// Copying segments from a repository, or linking local ones.
+    Fetch,
+    /// Reading and comparing digests or rows.
+    Verify,
+    /// Making everything durable and visible.
+    Publish,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Phase::Load => "load",
+            Phase::Link => "link",
+            Phase::Plan => "plan",
+            Phase::Upload => "upload",
+            Phase::Fetch => "fetch",
+            Phase::Verify => "verify",
+            Phase::Publish => "publish",
+        })
+    }
+}
+
+/// Receives progress. Called from several threads at once; must return quickly.
+pub trait Progress: Send + Sync {
+    /// A phase begins; the totals are what is known by now, 0 if nothing is.
+    fn begin(&self, phase: Phase, items_total: u64, bytes_total: u64);
+    /// This many more items and bytes of the phase are done.
+    fn advance(&self, phase: Phase, items: u64, bytes: u64);
+    /// The phase is over.
+    fn end(&self, phase: Phase);
+}
+
+/// Stops an operation from another thread or a signal handler; cheap to clone.
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Nobody has cancelled yet.
+    pub fn new() -> Cancel {
+        Cancel::default()
+    }
+
+    /// Asks every operation that holds this to stop before its commit point.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether [`Cancel::cancel`] was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Progress receiver and cancellation of one operation; cheap to clone. The default is silent and never cancelled.
+#[derive(Clone, Default)]
+pub struct Observer {
+    progress: Option<Arc<dyn Progress>>,
+    cancel: Cancel,
+}
+
+impl Observer {
+    /// Neither progress nor cancellation.
+    pub fn silent() -> Observer {
+        Observer::default()
+    }
+
+    /// Reports to `progress` and stops when `cancel` says so.
+    pub fn new(progress: Arc<dyn Progress>, cancel: Cancel) -> Observer {
+        Observer { progress: Some(progress), cancel }
+    }
+
+    /// Without progress, stops when `cancel` says so.
+    pub fn cancelled_by(cancel: Cancel) -> Observer {
+        Observer { progress: None, cancel }
+    }
+
+    /// An error of kind `Cancelled` once cancelled; called between small steps of work.
+    pub fn check(&self) -> Result<()> {
+        match self.cancel.is_cancelled() {
+            true => Err(Error::cancelled("the operation was cancelled; nothing was published")),
+            false => Ok(()),
+        }
+    }
+
+    /// See [`Progress::begin`]. The phase ends when the guard is dropped.
+    pub fn begin(&self, phase: Phase, items_total: u64, bytes_total: u64) -> PhaseGuard<'_> {
+        if let Some(progress) = &self.progress {
+            progress.begin(phase, items_total, bytes_total);
+        }
+        PhaseGuard { observer: self, phase }
+    }
+}
+
+/// A running phase; ends when dropped.
+pub struct PhaseGuard<'a> {
+    observer: &'a Observer,
+    phase: Phase,
+}
+
+impl PhaseGuard<'_> {
+    /// See [`Progress::advance`].
+    pub fn advance(&self, items: u64, bytes: u64) {
+        if let Some(progress) = &self.observer.progress {
+            progress.advance(self.phase, items, bytes);
+        }
+    }
+
+    /// See [`Observer::check`].
+    pub fn check(&self) -> Result<()> {
+        self.observer.check()
+    }
+}
+
+impl Drop for PhaseGuard<'_> {
+    fn drop(&mut self) {
+        if let Some(progress) = &self.observer.progress {
+            progress.end(self.phase);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Deciding what to read: pure pruning of a version.

@@ -1,0 +1,16 @@
+//! What a table looks like: columns, key model, partitioning, distribution. Values only, no I/O.
+//! The types are StarRocks'; their Arrow and Delta forms are in DESIGN section 1 and `docs/format.md`.
+
+mod bucket;
+mod column;
+mod fingerprint;
+mod partition;
+mod table_schema;
+mod value;
+
+pub use bucket::{bucket_hashes, bucket_of};
+pub use column::{Column, DataType};
+pub use fingerprint::{ColumnFingerprints, fingerprint_batch};
+pub use partition::{BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning, route_rows};
+pub use table_schema::{ColumnSpec, Distribution, KeyModel, TableSchema, TableSpec};
+pub use value::Value;

@@ -1,0 +1,34 @@
+//! One immutable Parquet file: written once, opened with its tail checked, read with every block it touches checked.
+//! Not here: which segments a table has (`table`), or which a query wants (`scan`).
+
+mod blocks;
+mod prune;
+mod reader;
+mod writer;
+mod zone_map;
+
+pub use crate::segment_meta::{ColumnBounds, SegmentMeta, SegmentStats, SegmentTail};
+pub use blocks::BlockTable;
+pub use reader::{Access, SegmentReader, SegmentScan, SegmentScanOptions};
+pub use writer::{SegmentWriter, write_segment};
+
+use std::sync::atomic::AtomicU64;
+
+/// What reading did; shared by all units of a scan.
+#[derive(Debug, Default)]
+pub struct ReadCounters {
+    /// Row groups looked at.
+    pub row_groups: AtomicU64,
+    /// Row groups ruled out by statistics.
+    pub row_groups_pruned: AtomicU64,
+    /// Pages of predicate columns looked at.
+    pub pages: AtomicU64,
+    /// Pages ruled out by the page index.
+    pub pages_pruned: AtomicU64,
+    /// Rows decoded, before the predicate.
+    pub rows_read: AtomicU64,
+    /// Bytes of segments touched.
+    pub bytes_read: AtomicU64,
+    /// 64 KiB blocks whose CRC-32 was checked.
+    pub blocks_checked: AtomicU64,
+}

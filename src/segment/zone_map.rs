@@ -1,0 +1,1 @@
+//! Statistics of what is being written: bounds and NULL counts per column.

@@ -1,0 +1,59 @@
+//! What is known of a segment without opening it: the table log, manifests and pruning share it.
+
+use crate::digest::Digest;
+use crate::id::{ColumnId, SegmentName};
+use crate::schema::{ColumnFingerprints, Value};
+
+/// A published segment. Everything here is in the table log (`add` action), so that planning reads no segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentMeta {
+    /// Its name in the table.
+    pub name: SegmentName,
+    /// Length of the file in bytes.
+    pub size_bytes: u64,
+    /// Number of rows, always above 0.
+    pub rows: u64,
+    /// BLAKE3 of the whole file.
+    pub digest: Digest,
+    /// Where the tail begins and its CRC-32.
+    pub tail: SegmentTail,
+    /// Sums that prove a restore.
+    pub fingerprints: ColumnFingerprints,
+    /// When the file was sealed, milliseconds since 1970 (Delta `modificationTime`).
+    pub sealed_ms: i64,
+    /// Statistics as the JSON text of Delta's `stats`, parsed by `delta::decode_stats` when pruning needs them.
+    pub stats: Box<str>,
+}
+
+/// The end of a segment file: page indexes, bloom filters and footer, from the end of the row groups to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentTail {
+    /// Where it begins = length of the block-checked part, in bytes.
+    pub offset: u64,
+    /// CRC-32 of it.
+    pub crc32: u32,
+}
+
+/// Statistics of a segment, row group or page.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SegmentStats {
+    /// Number of rows.
+    pub rows: u64,
+    /// Whether bounds are values that occur (no deletion vector, nothing cut); per column see `ColumnBounds`.
+    pub tight: bool,
+    /// Columns of which something is known, ascending by id.
+    pub columns: Vec<(ColumnId, ColumnBounds)>,
+}
+
+/// What is known of one column over a range of rows: bounds may be wider than the values, never narrower.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ColumnBounds {
+    /// At most every non-NULL value; `None` = unknown.
+    pub min: Option<Value>,
+    /// At least every non-NULL value; `None` = unknown.
+    pub max: Option<Value>,
+    /// Number of NULLs; `None` = unknown.
+    pub null_count: Option<u64>,
+    /// Number of rows.
+    pub row_count: u64,
+}

@@ -1,0 +1,1 @@
+//! Linking the files of a snapshot.

@@ -1,0 +1,13 @@
+//! One table: its versions as immutable values, its log, the one commit mechanism. Not here: names and databases
+//! (`catalog`), reading rows (`scan`), writing rows (`load`).
+
+mod environment;
+mod live;
+mod log;
+mod recover;
+mod version;
+
+pub use environment::Environment;
+pub use live::LiveTable;
+pub use log::{TableLog, write_initial_log};
+pub use version::{PartitionVersion, TableVersion, TabletVersion};
