@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::id::{Label, LineageId, PartitionId, TableId};
+use crate::id::{Label, LineageId, PartitionId, TableId, Version};
 use crate::schema::{PartitionMeta, TableSchema};
 use crate::segment_meta::SegmentMeta;
 
@@ -24,8 +24,13 @@ pub enum Action {
     Partition(Arc<PartitionMeta>),
     /// A partition is gone (the same domain with `removed: true`).
     PartitionRemoved(PartitionId),
-    /// The partition ids below this one are used up (`domainMetadata` `stele.table`).
-    NextPartition(PartitionId),
+    /// Facts about the table as a whole (`domainMetadata` `stele.table`).
+    TableState {
+        /// The partition ids below this one are used up.
+        next_partition: PartitionId,
+        /// Versions before this one were collected and can no longer be read.
+        oldest_version: Version,
+    },
     /// A segment is there. The boolean says whether rows were added (`dataChange`; false for a merge).
     Add(Arc<SegmentMeta>, bool),
     /// A segment is gone; built from the live `add`, never from a path.

@@ -34,6 +34,8 @@ pub enum DocumentKind {
     Label,
     /// `verify/<id>/<level>-<slice>`.
     Verify,
+    /// `staging/<operation>/operation`.
+    Operation,
     /// `gc/<id>.condemned` and `.done`.
     Collection,
 }

@@ -4,12 +4,14 @@
 mod catalog;
 mod envelope;
 mod manifest;
+mod operation;
 mod repository;
 mod store;
 
 pub use catalog::{CatalogState, DatabaseEntry, RepositoryEntry, TableEntry, UndoEntry, UndoTable};
 pub use envelope::{DocumentKind, decode_document, encode_document};
 pub use manifest::{Manifest, ManifestPartition, ManifestSegment, ManifestTable, ManifestView};
+pub use operation::OperationRecord;
 pub use repository::{
     CondemnedRecord, DroppedRecord, LabelRecord, Outcome, OutcomeRecord, PinRecord, RepositoryRecord, SegmentKey,
     VerifyRecord,

@@ -71,6 +71,10 @@ impl StoreLayout {
     pub fn operation(&self, id: OperationId) -> PathBuf {
         self.staging().join(id.to_string())
     }
+    /// `staging/<operation>/operation`: the operation's record.
+    pub fn operation_record(&self, id: OperationId) -> PathBuf {
+        self.operation(id).join("operation")
+    }
     /// `orphans/`.
     pub fn orphans(&self) -> PathBuf {
         self.root.join("orphans")

@@ -1,9 +1,11 @@
 //! What every operation of a store needs and nothing global may give.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
 use crate::clock::Clock;
+use crate::error::Result;
+use crate::format::{DocumentKind, OperationRecord, encode_document};
 use crate::fs::{Fs, StoreLayout};
 use crate::id::{IdSource, OperationId, StoreId};
 use crate::pool::CpuPool;
@@ -31,7 +33,7 @@ pub struct Environment {
 
 impl Environment {
     /// An error unless the store was opened for writing.
-    pub fn check_writable(&self) -> crate::error::Result<()> {
+    pub fn check_writable(&self) -> Result<()> {
         match &self.read_only {
             None => Ok(()),
             Some(why) => Err(crate::error::Error::unsupported(format!(
@@ -41,10 +43,43 @@ impl Environment {
         }
     }
 
-    /// A fresh directory under `staging/`; the caller removes it when done.
-    pub fn begin_operation(&self) -> crate::error::Result<PathBuf> {
-        let dir = self.layout.operation(OperationId::random(&self.ids));
-        self.fs.create_dir(&dir)?;
-        Ok(dir)
+    /// A fresh directory under `staging/` with the record of what the operation will leave elsewhere, durable. The
+    /// directory goes when the value is dropped; after a crash the next opening for writing does it.
+    pub fn begin_operation(&self, record: Option<&OperationRecord>) -> Result<Operation> {
+        let id = OperationId::random(&self.ids);
+        let operation = Operation { fs: self.fs.clone(), dir: self.layout.operation(id) };
+        self.fs.create_dir(&operation.dir)?;
+        if let Some(record) = record {
+            let bytes = encode_document(DocumentKind::Operation, record)?;
+            self.fs.replace(&self.layout.operation_record(id), &bytes)?;
+        }
+        Ok(operation)
+    }
+}
+
+/// A directory of one operation under `staging/`; removed when dropped.
+pub struct Operation {
+    fs: Fs,
+    dir: PathBuf,
+}
+
+impl Operation {
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A path for a temporary file or directory of the operation.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        // Only garbage is left by now; what cannot be removed goes when the store is next opened for writing.
+        if let Err(error) = self.fs.remove_tree(&self.dir) {
+            tracing::debug!(%error, "staging directory stays until the next opening");
+        }
     }
 }

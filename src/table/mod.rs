@@ -7,7 +7,8 @@ mod log;
 mod recover;
 mod version;
 
-pub use environment::Environment;
+pub use environment::{Environment, Operation};
 pub use live::LiveTable;
 pub use log::{TableLog, write_initial_log};
+pub use recover::remove_uncommitted;
 pub use version::{PartitionVersion, TableVersion, TabletVersion};

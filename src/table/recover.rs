@@ -1,11 +1,11 @@
-//! After a crash: what lies in a table directory that no version names, and may go.
+//! After a crash: removing what an operation wrote into a table directory without committing it.
 
 use crate::error::Result;
 use crate::fs::{Fs, TableLayout};
-use crate::table::TableVersion;
+use crate::id::{RowsetId, Version};
 
-/// Removes segment files that the newest version does not name and no older version names either (left by a load that
-/// did not commit). Only for the writing process, before it writes. Gives how many files went.
-pub fn remove_uncommitted(_fs: &Fs, _layout: &TableLayout, _newest: &TableVersion) -> Result<u64> {
+/// Removes the segment files of these rowsets from the partition directories unless a version after `base` (or `base`
+/// itself) added them. Only for the writing process, before it writes. Gives how many files went.
+pub fn remove_uncommitted(_fs: &Fs, _layout: &TableLayout, _rowsets: &[RowsetId], _base: Version) -> Result<u64> {
     todo!()
 }

@@ -27,6 +27,8 @@ pub struct TableVersion {
     pub schema: Arc<TableSchema>,
     /// Ids below this one are used up.
     pub next_partition: PartitionId,
+    /// Versions before this one were collected and can no longer be read.
+    pub oldest_version: Version,
     /// Partitions by id.
     pub partitions: BTreeMap<PartitionId, Arc<PartitionVersion>>,
     /// Load labels and when they were used, milliseconds since 1970.
