@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Name, RepositoryId, TableId, UndoId, Version};
+use crate::id::{Name, RepositoryId, TableId, UndoId};
 
 /// The whole catalog at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -79,7 +79,4 @@ pub struct UndoTable {
     pub name: Name,
     /// The table before; `None` if there was none.
     pub before: Option<TableId>,
-    /// For a restore of partitions of a living table: the version of its log to go back to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<Version>,
 }

@@ -21,8 +21,6 @@ pub struct RestoreOptions {
     pub rename_databases: BTreeMap<Name, Name>,
     /// Other names for tables: (source database, source table) → target table.
     pub rename_tables: BTreeMap<(Name, Name), Name>,
-    /// How long a local segment that verify or restore hashed is trusted without hashing it again, in milliseconds.
-    pub verify_max_age_ms: i64,
     /// Progress and cancellation.
     pub observer: Observer,
 }
@@ -71,7 +69,6 @@ impl RestoreOptions {
             selection: Selection::Store,
             rename_databases: BTreeMap::new(),
             rename_tables: BTreeMap::new(),
-            verify_max_age_ms: 0,
             observer: Observer::silent(),
         }
     }

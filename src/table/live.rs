@@ -59,8 +59,14 @@ impl LiveTable {
         todo!()
     }
 
-    /// Writes go nowhere any more (the table was dropped or swapped out): commits fail with `NotFound`.
+    /// Writes go nowhere any more (the table is being dropped or swapped out): from here on commits fail with
+    /// `NotFound`. Waits for a running commit.
     pub fn close(&self) {
+        todo!()
+    }
+
+    /// Takes a [`LiveTable::close`] back, when the catalog change it was made for failed.
+    pub fn reopen(&self) {
         todo!()
     }
 }
