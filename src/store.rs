@@ -138,6 +138,10 @@ impl Store {
     pub(crate) fn live_table(&self, _id: TableId) -> Result<Arc<LiveTable>> {
         todo!()
     }
+    /// Forgets the open table of an id, because the catalog no longer names it; the next use opens it afresh.
+    pub(crate) fn forget_table(&self, _id: TableId) {
+        todo!()
+    }
     /// The catalog and the versions of the chosen tables at one moment: the gate is held exclusively while the Arcs
     /// are copied.
     #[allow(clippy::type_complexity)]

@@ -1,14 +1,30 @@
 //! Restore: plan, fetch into staging, verify, sync, build table directories, one catalog file swaps all names.
+//!
+//! A restore always builds tables of its own and swaps names; it never writes into a living table (I7), also when only some
+//! partitions are restored: then the living table's other segments are linked into the new one. So one catalog change is
+//! the commit point however many tables and partitions there are, and undoing is the same change backwards.
 
-use std::collections::BTreeMap;
+mod build;
+mod fetch;
+mod plan;
+mod undo;
 
-use crate::error::Result;
-use crate::format::UndoEntry;
-use crate::id::{Label, Name, UndoId};
-use crate::progress::Observer;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{CatalogState, UndoEntry};
+use crate::id::{Label, LineageId, Name, TableId, UndoId};
+use crate::progress::{Observer, Phase};
 use crate::repository::Repository;
+use crate::restore::build::TableBuild;
+use crate::restore::fetch::{FetchCounters, LocalSegments};
+use crate::restore::plan::{RestorePlan, TablePlan};
+use crate::restore::undo::Swap;
 use crate::snapshot::Selection;
 use crate::store::Store;
+use crate::table::LiveTable;
 
 /// How a restore runs.
 #[derive(Clone)]
@@ -76,16 +92,257 @@ impl RestoreOptions {
 
 impl Store {
     /// Restores from a repository. Everything is fetched and verified before one catalog change swaps all names; the
-    /// tables stay readable until then. On an error nothing has changed.
-    pub fn restore(&self, _repository: &Repository, _options: &RestoreOptions) -> Result<RestoreReport> {
-        todo!()
+    /// tables stay readable until then and after. On an error nothing has changed. Partitions restored into an existing
+    /// table keep its other partitions, with what was loaded into them while the restore ran.
+    pub fn restore(&self, repository: &Repository, options: &RestoreOptions) -> Result<RestoreReport> {
+        let environment = &self.inner.environment;
+        environment.check_writable()?;
+        let started = Instant::now();
+        let phase = options.observer.begin(Phase::Plan, 0, 0);
+        let manifest = repository.manifest(&options.label)?;
+        let plan = plan::plan(&manifest, options, &self.inner.catalog.current())?;
+        let local = self.local_segments(&plan)?;
+        let (tables, views) = (plan.tables, plan.views);
+        let mut builds = tables.into_iter().map(|table| self.begin_build(table)).collect::<Result<Vec<_>>>()?;
+        drop(phase);
+        let plan_ms = elapsed_ms(started);
+
+        let counters = self.fetch_all(repository, options, &local, &mut builds)?;
+        let fetch_ms = elapsed_ms(started) - plan_ms;
+
+        let phase = options.observer.begin(Phase::Publish, builds.len() as u64, 0);
+        options.observer.check()?;
+        let undo = self.publish(&mut builds, &views, &options.label)?;
+        drop(phase);
+        Ok(RestoreReport {
+            tables: builds.iter().map(restored).collect(),
+            fetched: counters.fetched.into_inner(),
+            fetched_bytes: counters.fetched_bytes.into_inner(),
+            linked: counters.linked.into_inner(),
+            linked_bytes: counters.linked_bytes.into_inner(),
+            undo,
+            plan_ms,
+            fetch_ms,
+            publish_ms: elapsed_ms(started) - plan_ms - fetch_ms,
+        })
     }
+
     /// Restores that can be undone, oldest first.
     pub fn undo_list(&self) -> Vec<UndoEntry> {
-        todo!()
+        let now_ms = self.inner.environment.clock.now_ms();
+        let state = self.inner.catalog.current();
+        state.undo.iter().filter(|entry| entry.expires_ms > now_ms).cloned().collect()
     }
-    /// Brings back what a restore overwrote; the newer state becomes an undo record in turn, which is given back.
-    pub fn undo(&self, _undo: UndoId) -> Result<UndoId> {
-        todo!()
+
+    /// Brings back what a restore overwrote, all tables of it in one change; the newer state becomes an undo record in
+    /// turn, which is given back.
+    pub fn undo(&self, undo: UndoId) -> Result<UndoId> {
+        let environment = &self.inner.environment;
+        environment.check_writable()?;
+        let redo = UndoId::random(&environment.ids);
+        let now_ms = environment.clock.now_ms();
+        let before = self.inner.catalog.current();
+        let (entry, _) = undo::take_undo(&mut (*before).clone(), undo, now_ms)?;
+        let closed = self.close_tables(&before, entry.tables.iter().map(|table| (&table.database, &table.name)))?;
+        let committed = self.inner.catalog.commit(|state| {
+            let mut state = state.clone();
+            let (entry, swaps) = undo::take_undo(&mut state, undo, now_ms)?;
+            let description = format!("undo of: {}", entry.description);
+            let terms = undo::UndoTerms { undo: redo, description, now_ms, keep_ms: self.inner.options.undo_keep_ms };
+            Ok(undo::swap(&state, &swaps, terms, true)?.0)
+        });
+        self.settle(closed, committed.map(|_| redo))
     }
+
+    /// Segments of the store that a restore may link: of every table with the same lineage as one of the plan's.
+    fn local_segments(&self, plan: &RestorePlan<'_>) -> Result<LocalSegments> {
+        let lineages: BTreeSet<LineageId> = plan.tables.iter().map(|table| table.source.lineage).collect();
+        let state = self.inner.catalog.current();
+        let named = state.databases.values().flat_map(|database| database.tables.values().map(|entry| entry.table));
+        let undone = state.undo.iter().flat_map(|entry| entry.tables.iter().filter_map(|table| table.before));
+        let mut local = LocalSegments::default();
+        for table in named.chain(undone).collect::<BTreeSet<TableId>>() {
+            // A table whose log is damaged must not stand in the way of its own restore.
+            match self.live_table(table) {
+                Ok(live) if lineages.contains(&live.current().metadata.lineage) => local.add(&live.current()),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "a table that cannot be read is not used as a source of segments"),
+            }
+        }
+        Ok(local)
+    }
+
+    fn begin_build<'a>(&self, table: TablePlan<'a>) -> Result<TableBuild<'a>> {
+        let current = match table.replaces.map(|id| self.live_table(id)) {
+            None => None,
+            Some(Ok(live)) => Some(live),
+            // A damaged table can be replaced as a whole; nothing of it is needed.
+            Some(Err(error)) if error.is(ErrorKind::Corrupt) && !table.keeps_others => None,
+            Some(Err(error)) => return Err(error),
+        };
+        TableBuild::begin(&self.inner.environment, table, current)
+    }
+
+    fn fetch_all(
+        &self,
+        repository: &Repository,
+        options: &RestoreOptions,
+        local: &LocalSegments,
+        builds: &mut [TableBuild<'_>],
+    ) -> Result<FetchCounters> {
+        let environment = &self.inner.environment;
+        let mut wanted = Vec::new();
+        for build in builds.iter() {
+            wanted.extend(build.wanted()?);
+        }
+        let bytes: u64 = wanted.iter().map(|one| one.segment.size_bytes).sum();
+        self.check_space(&wanted, local)?;
+        let counters = FetchCounters::default();
+        {
+            let phase = options.observer.begin(Phase::Fetch, wanted.len() as u64, bytes);
+            let one = |wanted| {
+                fetch::fetch(&environment.fs, repository.storage.as_ref(), local, &wanted, &counters, &phase)
+                    .map_err(|error| error.context(format!("restore of {}", options.label)))
+            };
+            environment.pool.map(wanted, one)?;
+        }
+        let _phase = options.observer.begin(Phase::Verify, builds.len() as u64, 0);
+        for build in builds.iter_mut() {
+            options.observer.check()?;
+            build.check_segments(environment)?;
+            build.link_kept(&environment.fs)?;
+        }
+        // The bulk becomes durable before the tables are closed for the swap.
+        environment.fs.sync_all(environment.layout.root())?;
+        Ok(counters)
+    }
+
+    fn check_space(&self, wanted: &[fetch::Wanted<'_>], local: &LocalSegments) -> Result<()> {
+        let environment = &self.inner.environment;
+        let copied = wanted.iter().filter(|one| !local.holds(&one.segment.digest, one.segment.size_bytes));
+        let needed: u64 = copied.map(|one| one.segment.size_bytes).sum();
+        let free = environment.fs.free_bytes(environment.layout.root())?;
+        match needed > free {
+            true => Err(Error::new(
+                ErrorKind::Io,
+                format!(
+                    "the restore needs {needed} bytes, but {free} are free at {}: free some or restore less",
+                    environment.layout.root().display()
+                ),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Closes the tables to be swapped out, takes in what came since, and swaps all names in one catalog change (the
+    /// commit point). A commit acknowledged before the close is either in a kept partition of the new table or in the
+    /// undo record's table; after the close none is acknowledged.
+    fn publish(
+        &self,
+        builds: &mut [TableBuild<'_>],
+        views: &[(Name, Name, String)],
+        label: &Label,
+    ) -> Result<Option<UndoId>> {
+        let environment = &self.inner.environment;
+        let state = self.inner.catalog.current();
+        let names: Vec<(Name, Name)> =
+            builds.iter().map(|build| (build.plan.database.clone(), build.plan.name.clone())).collect();
+        let closed = self.close_tables(&state, names.iter().map(|(database, name)| (database, name)))?;
+        let result = self.place_and_swap(builds, views, label);
+        let unknown = result.as_ref().is_err_and(|error| error.is(ErrorKind::Poisoned));
+        if result.is_err() && !unknown {
+            for build in builds.iter() {
+                if let Err(error) = environment.fs.remove_tree(&build.placed(environment)) {
+                    tracing::warn!(%error, "a table directory of a failed restore stays until the next opening");
+                }
+            }
+        }
+        self.settle(closed, result)
+    }
+
+    fn place_and_swap(
+        &self,
+        builds: &mut [TableBuild<'_>],
+        views: &[(Name, Name, String)],
+        label: &Label,
+    ) -> Result<Option<UndoId>> {
+        let environment = &self.inner.environment;
+        for build in builds.iter_mut() {
+            build.link_kept(&environment.fs)?;
+            build.write_log(environment)?;
+        }
+        environment.fs.sync_all(environment.layout.root())?;
+        for build in builds.iter() {
+            build.place(environment)?;
+        }
+        let swaps: Vec<Swap> = builds
+            .iter()
+            .map(|build| Swap {
+                database: build.plan.database.clone(),
+                name: build.plan.name.clone(),
+                table: Some(build.table),
+                expected: Some(build.plan.replaces),
+            })
+            .collect();
+        let undo = UndoId::random(&environment.ids);
+        let mut made = None;
+        self.inner.catalog.commit(|state| {
+            let terms = undo::UndoTerms {
+                undo,
+                description: format!("restore of {label}"),
+                now_ms: environment.clock.now_ms(),
+                keep_ms: self.inner.options.undo_keep_ms,
+            };
+            let (mut next, undo) = undo::swap(state, &swaps, terms, false)?;
+            for (database, name, sql) in views {
+                next.databases.entry(database.clone()).or_default().views.insert(name.clone(), sql.clone());
+            }
+            made = undo;
+            Ok(next)
+        })?;
+        Ok(made)
+    }
+
+    /// Stops commits to the tables that these names stand for.
+    fn close_tables<'n>(
+        &self,
+        state: &CatalogState,
+        names: impl Iterator<Item = (&'n Name, &'n Name)>,
+    ) -> Result<Vec<Arc<LiveTable>>> {
+        let mut closed = Vec::new();
+        for (database, name) in names {
+            let entry = state.databases.get(database).and_then(|entry| entry.tables.get(name));
+            // A table that cannot be opened takes no commits either.
+            if let Some(live) = entry.and_then(|entry| self.live_table(entry.table).ok()) {
+                live.close();
+                closed.push(live);
+            }
+        }
+        Ok(closed)
+    }
+
+    /// After a swap: the tables swapped out stay closed and are forgotten; if it failed, they take commits again.
+    fn settle<T>(&self, closed: Vec<Arc<LiveTable>>, result: Result<T>) -> Result<T> {
+        for live in closed {
+            match &result {
+                Ok(_) => self.forget_table(live.id()),
+                Err(error) if error.is(ErrorKind::Poisoned) => {}
+                Err(_) => live.reopen(),
+            }
+        }
+        result
+    }
+}
+
+fn restored(build: &TableBuild<'_>) -> RestoredTable {
+    RestoredTable {
+        database: build.plan.database.clone(),
+        name: build.plan.name.clone(),
+        rows: build.rows(),
+        replaced: build.plan.replaces.is_some(),
+    }
+}
+
+fn elapsed_ms(since: Instant) -> u64 {
+    since.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
 }

@@ -1,0 +1,243 @@
+//! Building the table directory of one restored table in staging: which segments it needs, and its first log version.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::delta::{Action, Protocol, TableMetadata};
+use crate::error::{Error, Result};
+use crate::format::{ManifestPartition, OperationRecord, SegmentKey};
+use crate::fs::{Fs, TableLayout};
+use crate::id::{PartitionId, TableId, Version};
+use crate::restore::fetch::Wanted;
+use crate::restore::plan::TablePlan;
+use crate::schema::PartitionMeta;
+use crate::segment_meta::SegmentMeta;
+use crate::table::{Environment, LiveTable, Operation, PartitionVersion, TableVersion, write_initial_log};
+
+/// A restored table on its way.
+pub(super) struct TableBuild<'a> {
+    /// What was decided.
+    pub plan: TablePlan<'a>,
+    /// The fresh id.
+    pub table: TableId,
+    /// The living table of that name, if partitions of it are kept.
+    pub current: Option<Arc<LiveTable>>,
+    /// The version of `current` whose kept segments are linked already.
+    linked: Option<Arc<TableVersion>>,
+    /// Ids in the new table of the partitions from the backup, in the order of `plan.partitions`.
+    ids: Vec<PartitionId>,
+    operation: Operation,
+    layout: TableLayout,
+}
+
+impl<'a> TableBuild<'a> {
+    /// Checks the plan against the living table and makes the staging directories.
+    pub fn begin(
+        environment: &Environment,
+        plan: TablePlan<'a>,
+        current: Option<Arc<LiveTable>>,
+    ) -> Result<TableBuild<'a>> {
+        let table = TableId::random(&environment.ids);
+        let base = current.as_ref().map(|live| live.current());
+        if let Some(base) = &base {
+            check_same_schema(&plan, base)?;
+        }
+        let kept = base.filter(|_| plan.keeps_others);
+        let ids = partition_ids(&plan, kept.as_deref())?;
+        let operation = environment.begin_operation(Some(&OperationRecord::Table { table }))?;
+        let layout = TableLayout::new(operation.path("table"));
+        environment.fs.create_dir(layout.dir())?;
+        for id in &ids {
+            environment.fs.create_dir(&layout.partition(*id))?;
+        }
+        let current = current.filter(|_| plan.keeps_others);
+        Ok(TableBuild { plan, table, current, linked: None, ids, operation, layout })
+    }
+
+    /// The segments to get from the backup.
+    pub fn wanted(&self) -> Result<Vec<Wanted<'a>>> {
+        let mut wanted = Vec::new();
+        for (partition, id) in self.plan.partitions.iter().copied().zip(&self.ids) {
+            for entry in &partition.segments {
+                let nonce = entry.nonce.ok_or_else(|| {
+                    Error::corrupt(format!("the manifest names segment {:?} without a nonce", entry.segment.name))
+                })?;
+                let key = SegmentKey { lineage: self.plan.source.lineage, digest: entry.segment.digest, nonce };
+                let target = self.layout.segment(&moved(&entry.segment, *id).name);
+                wanted.push(Wanted { segment: &entry.segment, key, target });
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Links the segments of kept partitions that are not linked yet. Called once while the table is being written, and
+    /// once more, when it is closed, for what has come since.
+    pub fn link_kept(&mut self, fs: &Fs) -> Result<()> {
+        let Some(live) = &self.current else { return Ok(()) };
+        let version = live.current();
+        // What was decided must still hold for the newest version: partitions may have come or gone.
+        if partition_ids(&self.plan, Some(&version))? != self.ids {
+            return Err(Error::conflict(format!(
+                "the partitions of table {}.{} changed while it was being restored: restore again",
+                self.plan.database, self.plan.name
+            )));
+        }
+        for partition in kept_partitions(&version, &self.ids) {
+            let dir = self.layout.partition(partition.meta.id);
+            if fs.entry(&dir)?.is_none() {
+                fs.create_dir(&dir)?;
+            }
+            for segment in partition.segments() {
+                let target = self.layout.segment(&segment.name);
+                if fs.entry(&target)?.is_none() {
+                    fs.link(&version.layout.segment(&segment.name), &target)?;
+                }
+            }
+        }
+        self.linked = Some(version);
+        Ok(())
+    }
+
+    /// Opens every segment from the backup as a reader would: length, tail, footer, columns.
+    pub fn check_segments(&self, environment: &Environment) -> Result<()> {
+        let segments: Vec<Arc<SegmentMeta>> = self.restored_segments().collect();
+        let check = |segment: Arc<SegmentMeta>| {
+            let path = self.layout.segment(&segment.name);
+            crate::segment::SegmentReader::open(
+                &environment.fs,
+                &path,
+                &segment,
+                &self.plan.source.schema,
+                crate::segment::Access::Read,
+            )
+            .map(drop)
+        };
+        environment.pool.map(segments, check).map(drop)
+    }
+
+    /// Writes the log of the new table; everything in it is durable after the caller's `sync_all`.
+    pub fn write_log(&self, environment: &Environment) -> Result<()> {
+        let source = self.plan.source;
+        let kept = self.linked.as_deref();
+        let next_partition = kept.map_or(source.next_partition, |version| version.next_partition);
+        let next_partition = self.ids.iter().filter_map(|id| id.next()).fold(next_partition, PartitionId::max);
+        let mut actions = vec![
+            Action::CommitInfo { timestamp_ms: environment.clock.now_ms(), operation: "RESTORE".to_owned() },
+            Action::Protocol(Protocol::of(&source.schema)),
+            Action::Metadata(Arc::new(TableMetadata {
+                table: self.table,
+                lineage: kept.map_or(source.lineage, |version| version.metadata.lineage),
+                schema: kept.map_or_else(|| source.schema.clone(), |version| (*version.schema).clone()),
+                created_ms: environment.clock.now_ms(),
+            })),
+            Action::TableState { next_partition, oldest_version: Version::new(0) },
+        ];
+        if let Some(version) = kept {
+            for partition in kept_partitions(version, &self.ids) {
+                actions.push(Action::Partition(partition.meta.clone()));
+                actions.extend(partition.segments().map(|segment| Action::Add(segment.clone(), true)));
+            }
+        }
+        for (partition, id) in self.plan.partitions.iter().zip(&self.ids) {
+            actions.push(Action::Partition(Arc::new(PartitionMeta { id: *id, ..partition.partition.clone() })));
+        }
+        actions.extend(self.restored_segments().map(|segment| Action::Add(segment, true)));
+        let mut labels = source.load_labels.clone();
+        labels
+            .extend(kept.iter().flat_map(|version| version.load_labels.iter().map(|(label, at)| (label.clone(), *at))));
+        actions.extend(labels.into_iter().map(|(label, at_ms)| Action::Loaded { label, at_ms }));
+        write_initial_log(&environment.fs, &self.layout, &actions, self.operation.dir()).map(drop)
+    }
+
+    /// Moves the finished directory to its place; nothing names it yet.
+    pub fn place(&self, environment: &Environment) -> Result<()> {
+        environment.fs.rename_new(self.layout.dir(), environment.layout.table(self.table).dir())
+    }
+
+    /// Where [`TableBuild::place`] put it.
+    pub fn placed(&self, environment: &Environment) -> PathBuf {
+        environment.layout.table(self.table).dir().to_owned()
+    }
+
+    /// Rows of the new table.
+    pub fn rows(&self) -> u64 {
+        let kept = self.linked.iter().flat_map(|version| kept_partitions(version, &self.ids));
+        let kept: u64 = kept.flat_map(|partition| partition.segments()).map(|segment| segment.rows).sum();
+        kept + self.restored_segments().map(|segment| segment.rows).sum::<u64>()
+    }
+
+    fn restored_segments(&self) -> impl Iterator<Item = Arc<SegmentMeta>> + '_ {
+        self.plan
+            .partitions
+            .iter()
+            .zip(&self.ids)
+            .flat_map(|(partition, id)| partition.segments.iter().map(|entry| Arc::new(moved(&entry.segment, *id))))
+    }
+}
+
+/// The segment in the partition it will have in the new table.
+fn moved(segment: &SegmentMeta, partition: PartitionId) -> SegmentMeta {
+    let mut moved = segment.clone();
+    moved.name.partition = partition;
+    moved
+}
+
+fn kept_partitions<'v>(
+    version: &'v TableVersion,
+    restored: &[PartitionId],
+) -> impl Iterator<Item = &'v Arc<PartitionVersion>> {
+    version.partitions.values().filter(move |partition| !restored.contains(&partition.meta.id))
+}
+
+fn check_same_schema(plan: &TablePlan<'_>, base: &TableVersion) -> Result<()> {
+    match base.schema.difference(&plan.source.schema) {
+        None => Ok(()),
+        Some(difference) => Err(Error::conflict(format!(
+            "Table {} already exist but with different schema, errMsg: {difference}; restore it under another name or drop the table {}.{}",
+            plan.name, plan.database, plan.name
+        ))),
+    }
+}
+
+/// The id in the new table of each partition from the backup: its own in a fresh table; in a table that keeps others, that
+/// of the partition it replaces, or a new one.
+fn partition_ids(plan: &TablePlan<'_>, kept: Option<&TableVersion>) -> Result<Vec<PartitionId>> {
+    let Some(version) = kept else {
+        return Ok(plan.partitions.iter().map(|partition| partition.partition.id).collect());
+    };
+    let mut next = version.next_partition;
+    plan.partitions.iter().map(|partition| id_beside(plan, partition, version, &mut next)).collect()
+}
+
+fn id_beside(
+    plan: &TablePlan<'_>,
+    partition: &ManifestPartition,
+    version: &TableVersion,
+    next: &mut PartitionId,
+) -> Result<PartitionId> {
+    let wanted = &partition.partition;
+    let same_name = version.partitions.values().find(|other| other.meta.name.same_ignoring_case(wanted.name.as_str()));
+    if let Some(existing) = same_name {
+        return match existing.meta.bounds == wanted.bounds && existing.meta.buckets == wanted.buckets {
+            true => Ok(existing.meta.id),
+            false => Err(Error::conflict(format!(
+                "Partition {} in table {} has different range with partition in repository: {:?} here, {:?} in the backup; drop the partition first",
+                wanted.name, plan.name, existing.meta.bounds, wanted.bounds
+            ))),
+        };
+    }
+    let restored: BTreeSet<String> = plan.partitions.iter().map(|p| p.partition.name.as_str().to_lowercase()).collect();
+    let conflict = version.partitions.values().find(|other| {
+        !restored.contains(&other.meta.name.as_str().to_lowercase()) && other.meta.bounds.overlaps(&wanted.bounds)
+    });
+    if let Some(other) = conflict {
+        return Err(Error::conflict(format!(
+            "Partition {} in table {} has conflict range with existing ranges: it overlaps partition {}; drop that one first",
+            wanted.name, plan.name, other.meta.name
+        )));
+    }
+    let id = *next;
+    *next = id.next().ok_or_else(|| Error::invalid(format!("table {} has used up its partition ids", plan.name)))?;
+    Ok(id)
+}

@@ -1,0 +1,143 @@
+//! The catalog change of a restore and its reversal. Pure functions over the catalog; what they give is committed as one
+//! catalog file.
+
+use crate::error::{Error, Result};
+use crate::format::{CatalogState, TableEntry, UndoEntry, UndoTable};
+use crate::id::{Name, TableId, UndoId};
+
+/// What a name shall stand for.
+pub(super) struct Swap {
+    /// The database, made if missing.
+    pub database: Name,
+    /// The table name.
+    pub name: Name,
+    /// The table; `None` = the name goes away.
+    pub table: Option<TableId>,
+    /// What the name must stand for now, if that matters.
+    pub expected: Option<Option<TableId>>,
+}
+
+/// What an undo record is made of.
+pub(super) struct UndoTerms {
+    pub undo: UndoId,
+    pub description: String,
+    pub now_ms: i64,
+    pub keep_ms: i64,
+}
+
+/// Swaps all names at once and records how to swap back.
+pub(super) fn swap(
+    state: &CatalogState,
+    swaps: &[Swap],
+    terms: UndoTerms,
+    record_always: bool,
+) -> Result<(CatalogState, Option<UndoId>)> {
+    let mut next = state.clone();
+    let mut before = Vec::new();
+    for swap in swaps {
+        let found = set_name(&mut next, swap)?;
+        before.push(UndoTable { database: swap.database.clone(), name: swap.name.clone(), before: found });
+    }
+    let something_replaced = before.iter().any(|table| table.before.is_some());
+    if !(something_replaced || record_always) {
+        return Ok((next, None));
+    }
+    let undo = terms.undo;
+    next.undo.push(UndoEntry {
+        undo,
+        description: terms.description,
+        created_ms: terms.now_ms,
+        expires_ms: terms.now_ms.saturating_add(terms.keep_ms),
+        tables: before,
+    });
+    Ok((next, Some(undo)))
+}
+
+fn set_name(state: &mut CatalogState, swap: &Swap) -> Result<Option<TableId>> {
+    let database = state.databases.entry(swap.database.clone()).or_default();
+    let found = database.tables.get(&swap.name).map(|entry| entry.table);
+    if swap.expected.is_some_and(|expected| expected != found) {
+        return Err(Error::conflict(format!(
+            "table {}.{} was created, dropped or replaced while it was being restored: restore again",
+            swap.database, swap.name
+        )));
+    }
+    match swap.table {
+        Some(_) if database.views.contains_key(&swap.name) => {
+            return Err(Error::already_exists(format!(
+                "view {}.{} has the name of a table to bring back: drop or rename the view first",
+                swap.database, swap.name
+            )));
+        }
+        Some(table) => database.tables.insert(swap.name.clone(), TableEntry { table }),
+        None => database.tables.remove(&swap.name),
+    };
+    Ok(found)
+}
+
+/// The swaps that bring back what an undo record holds; the record leaves the catalog.
+pub(super) fn take_undo(state: &mut CatalogState, undo: UndoId, now_ms: i64) -> Result<(UndoEntry, Vec<Swap>)> {
+    let position = state.undo.iter().position(|entry| entry.undo == undo && entry.expires_ms > now_ms);
+    let Some(position) = position else {
+        return Err(Error::not_found(format!(
+            "there is no undo record {undo}: it never was, its time is over, or it was used already"
+        )));
+    };
+    let entry = state.undo.remove(position);
+    let swaps = entry
+        .tables
+        .iter()
+        .map(|table| Swap {
+            database: table.database.clone(),
+            name: table.name.clone(),
+            table: table.before,
+            expected: None,
+        })
+        .collect();
+    Ok((entry, swaps))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::id::IdSource;
+
+    fn terms(ids: &IdSource) -> UndoTerms {
+        UndoTerms { undo: UndoId::random(ids), description: "restore".into(), now_ms: 10, keep_ms: 5 }
+    }
+
+    fn to(table: Option<TableId>, expected: Option<Option<TableId>>) -> Vec<Swap> {
+        vec![Swap { database: Name::new("d").unwrap(), name: Name::new("t").unwrap(), table, expected }]
+    }
+
+    fn current(state: &CatalogState) -> Option<TableId> {
+        state.databases[&Name::new("d").unwrap()].tables.get(&Name::new("t").unwrap()).map(|entry| entry.table)
+    }
+
+    #[test]
+    fn undo_of_an_undo_gives_the_newer_table_back() {
+        let ids = IdSource::seeded(1);
+        let (old, new) = (TableId::random(&ids), TableId::random(&ids));
+        let (state, none) = swap(&CatalogState::default(), &to(Some(old), None), terms(&ids), false).unwrap();
+        assert_eq!(none, None, "nothing was replaced");
+        let (mut state, undo) = swap(&state, &to(Some(new), Some(Some(old))), terms(&ids), false).unwrap();
+        assert_eq!(current(&state), Some(new));
+        let (_, swaps) = take_undo(&mut state, undo.unwrap(), 14).unwrap();
+        let (mut state, redo) = swap(&state, &swaps, terms(&ids), true).unwrap();
+        assert_eq!(current(&state), Some(old));
+        let (_, swaps) = take_undo(&mut state, redo.unwrap(), 14).unwrap();
+        let (state, _) = swap(&state, &swaps, terms(&ids), true).unwrap();
+        assert_eq!(current(&state), Some(new));
+    }
+
+    #[test]
+    fn expired_undo_and_changed_name_are_refused() {
+        let ids = IdSource::seeded(2);
+        let (old, new) = (TableId::random(&ids), TableId::random(&ids));
+        let (state, _) = swap(&CatalogState::default(), &to(Some(old), None), terms(&ids), false).unwrap();
+        assert!(swap(&state, &to(Some(new), Some(None)), terms(&ids), false).is_err());
+        let (mut state, undo) = swap(&state, &to(Some(new), None), terms(&ids), false).unwrap();
+        assert!(take_undo(&mut state, undo.unwrap(), 15).is_err());
+    }
+}
