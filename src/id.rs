@@ -202,9 +202,27 @@ impl SegmentName {
     }
     /// Parses a `path` of a Delta action; anything but the canonical spelling is an error, so that no path read from
     /// disk reaches the file system (I10).
-    pub fn parse(_delta_path: &str) -> Result<SegmentName> {
-        todo!()
+    pub fn parse(delta_path: &str) -> Result<SegmentName> {
+        parse_segment_name(delta_path).filter(|name| name.delta_path() == delta_path).ok_or_else(|| {
+            let start: String = delta_path.chars().take(100).collect();
+            Error::invalid(format!(
+                "{start:?} is not the path of a segment: expected <partition>/<tablet>-<rowset>-<number>.parquet"
+            ))
+        })
     }
+}
+
+/// Also takes spellings that are not canonical, like leading zeros; the caller formats the result again and compares.
+fn parse_segment_name(delta_path: &str) -> Option<SegmentName> {
+    let (partition, file) = delta_path.split_once('/')?;
+    let mut parts = file.strip_suffix(".parquet")?.split('-');
+    let name = SegmentName {
+        partition: PartitionId::new(partition.parse().ok()?),
+        bucket: BucketIndex::new(parts.next()?.parse().ok()?),
+        rowset: parts.next()?.parse().ok()?,
+        number: parts.next()?.parse().ok()?,
+    };
+    (parts.next().is_none() && name.partition.get() > 0).then_some(name)
 }
 
 /// The name of a database, table, partition, column, view or repository: 1 to 255 bytes of UTF-8 without control
@@ -329,6 +347,35 @@ mod tests {
             &format!("+{}", &id.to_string()[1..]),
         ] {
             assert!(bad.parse::<TableId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn segment_names_have_one_spelling() {
+        let rowset = RowsetId::random(&IdSource::seeded(7));
+        let name = SegmentName { partition: PartitionId::new(12), bucket: BucketIndex::new(3), rowset, number: 4 };
+        assert_eq!(SegmentName::parse(&name.delta_path()).unwrap(), name);
+        let upper = rowset.to_string().to_uppercase();
+        for bad in [
+            String::new(),
+            name.file_name(),
+            format!("12/../3-{rowset}-4.parquet"),
+            format!("/12/3-{rowset}-4.parquet"),
+            format!("./12/3-{rowset}-4.parquet"),
+            format!("012/3-{rowset}-4.parquet"),
+            format!("+12/3-{rowset}-4.parquet"),
+            format!("0/3-{rowset}-4.parquet"),
+            format!("12/03-{rowset}-4.parquet"),
+            format!("12/3-{rowset}-+4.parquet"),
+            format!("12/3-{rowset}-4-5.parquet"),
+            format!("12/3-{rowset}.parquet"),
+            format!("12/3-{rowset}-4.parquet "),
+            format!("12/3-{rowset}-4294967296.parquet"),
+            format!("12/3-{upper}-4.parquet"),
+            "x".repeat(1 << 20),
+        ] {
+            let error = SegmentName::parse(&bad).unwrap_err();
+            assert!(error.to_string().len() < 500, "{error}");
         }
     }
 

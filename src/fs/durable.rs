@@ -1,160 +1,281 @@
 //! Reading and durable changing of files. Each call carries its syncs, so that none can be forgotten where it is used.
+//!
+//! Once a sync has failed, the system may have dropped the unwritten bytes and report success next time. So the first
+//! failure poisons the handle and all its clones: every later change is refused, reads go on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use crate::error::Result;
-use crate::fs::{Entry, FileReader, FileWriter, Fs, Put};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{Entry, EntryKind, FileReader, FileWriter, Fs, Put};
 
 impl Fs {
     /// The whole file; an error of kind `Corrupt` if it is longer than `limit_bytes`, `NotFound` if missing.
-    pub fn read(&self, _path: &Path, _limit_bytes: u64) -> Result<Vec<u8>> {
-        todo!()
+    pub fn read(&self, path: &Path, limit_bytes: u64) -> Result<Vec<u8>> {
+        let file = self.open(path)?;
+        let too_long = || {
+            Error::corrupt(format!(
+                "{} has {} bytes: at most {limit_bytes} are expected",
+                path.display(),
+                file.size_bytes
+            ))
+        };
+        if file.size_bytes > limit_bytes {
+            return Err(too_long());
+        }
+        let mut bytes = vec![0; usize::try_from(file.size_bytes).map_err(|_| too_long())?];
+        file.read_exact_at(0, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// Opens a file for positioned reads (pread).
-    pub fn open(&self, _path: &Path) -> Result<FileReader> {
-        todo!()
+    pub fn open(&self, path: &Path) -> Result<FileReader> {
+        let open = || {
+            let file = self.backend.open(path)?;
+            let size_bytes = file.size_bytes()?;
+            Ok(FileReader { file: file.into(), path: path.into(), size_bytes })
+        };
+        open().map_err(|error| Error::io("open", path, error))
     }
 
     /// The whole file as memory, mapped where the system can. An I/O error while it is read is SIGBUS: for scans only.
-    pub fn map(&self, _path: &Path) -> Result<Bytes> {
-        todo!()
+    pub fn map(&self, path: &Path) -> Result<Bytes> {
+        self.open(path)?.file.map().map_err(|error| Error::io("map", path, error))
     }
 
     /// Kind and size of a name, or `None` if it does not exist.
-    pub fn entry(&self, _path: &Path) -> Result<Option<Entry>> {
-        todo!()
+    pub fn entry(&self, path: &Path) -> Result<Option<Entry>> {
+        match self.backend.metadata(path) {
+            Ok(entry) => Ok(Some(entry)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("look at", path, error)),
+        }
     }
 
     /// The names of a directory, sorted.
-    pub fn list(&self, _dir: &Path) -> Result<Vec<Entry>> {
-        todo!()
+    pub fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        let mut entries = self.backend.list(dir).map_err(|error| Error::io("list", dir, error))?;
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
     }
 
     /// Makes a directory durable under its parent; fine if it exists.
-    pub fn create_dir(&self, _dir: &Path) -> Result<()> {
-        todo!()
+    pub fn create_dir(&self, dir: &Path) -> Result<()> {
+        self.refuse_if_poisoned("create", dir)?;
+        if let Err(error) = self.backend.create_dir(dir) {
+            let exists = error.kind() == std::io::ErrorKind::AlreadyExists;
+            if !exists || self.entry(dir)?.is_none_or(|entry| entry.kind != EntryKind::Directory) {
+                return Err(Error::io("create directory", dir, error));
+            }
+        }
+        // Also if it existed: whoever made it may have died before the sync.
+        self.sync_dir(parent(dir))
     }
 
     /// Makes a directory and all missing parents, each durable.
-    pub fn create_dir_all(&self, _dir: &Path) -> Result<()> {
-        todo!()
+    pub fn create_dir_all(&self, dir: &Path) -> Result<()> {
+        let missing = |dir: &Path| Ok::<bool, Error>(self.entry(dir)?.is_none());
+        let mut dirs = vec![dir];
+        while missing(parent(dirs[dirs.len() - 1]))? {
+            dirs.push(parent(dirs[dirs.len() - 1]));
+        }
+        dirs.into_iter().rev().try_for_each(|dir| self.create_dir(dir))
     }
 
     /// Creates a file that must not exist, for writing; not durable until [`FileWriter::finish`] and
     /// [`Fs::sync_dir`].
-    pub fn create_file(&self, _path: &Path) -> Result<FileWriter> {
-        todo!()
+    pub fn create_file(&self, path: &Path) -> Result<FileWriter> {
+        self.refuse_if_poisoned("create", path)?;
+        let file = self.backend.create_new(path).map_err(|error| Error::io("create", path, error))?;
+        Ok(FileWriter::new(file, path.to_owned(), self.poisoned.clone()))
     }
 
     /// Put-if-absent, the commit primitive: writes `bytes` to `temporary` (in a staging directory of the same file
     /// system), syncs it, links it to `target`, syncs the directory of `target`, removes `temporary`. On an unknown
     /// outcome after the link the target is read back and compared.
-    pub fn put_new(&self, _target: &Path, _temporary: &Path, _bytes: &[u8]) -> Result<Put> {
-        todo!()
+    pub fn put_new(&self, target: &Path, temporary: &Path, bytes: &[u8]) -> Result<Put> {
+        self.write_synced(temporary, bytes)?;
+        let put = match self.backend.link(temporary, target) {
+            Ok(()) => Put::Created,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Put::Exists,
+            // The link may have happened although its answer was lost, as on a network file system.
+            Err(_) if self.read(target, bytes.len() as u64).is_ok_and(|found| found == bytes) => Put::Created,
+            Err(error) => {
+                self.discard(temporary);
+                return Err(link_error(temporary, target, error));
+            }
+        };
+        // A rival's name is synced too: the caller will act on what it found there, so it must not vanish in a crash.
+        self.sync_dir(parent(target))?;
+        // The commit stands whether or not this succeeds; staging is emptied when the store is opened.
+        self.discard(temporary);
+        Ok(put)
     }
 
     /// Replaces a file durably: temporary name beside it, sync, rename, sync of the directory.
-    pub fn replace(&self, _target: &Path, _bytes: &[u8]) -> Result<()> {
-        todo!()
+    pub fn replace(&self, target: &Path, bytes: &[u8]) -> Result<()> {
+        self.refuse_if_poisoned("replace", target)?;
+        let mut name = target.file_name().unwrap_or_default().to_owned();
+        name.push(".replacing");
+        let temporary = target.with_file_name(name);
+        // A left-over of a replacement that died.
+        self.remove_file(&temporary)?;
+        self.write_synced(&temporary, bytes)?;
+        if let Err(error) = self.backend.rename(&temporary, target, true) {
+            self.discard(&temporary);
+            return Err(Error::io("replace", target, error));
+        }
+        self.sync_dir(parent(target))
     }
 
     /// A second name for a file; not durable until [`Fs::sync_dir`]. `AlreadyExists` if the name exists. EMLINK and
     /// EXDEV give an error that says so and names both files.
-    pub fn link(&self, _from: &Path, _to: &Path) -> Result<()> {
-        todo!()
+    pub fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.refuse_if_poisoned("link", to)?;
+        self.backend.link(from, to).map_err(|error| link_error(from, to, error))
     }
 
     /// Whether [`Fs::link`] failed because the file has too many names or lies on another file system; a copy helps.
-    pub fn is_link_limit(_error: &crate::error::Error) -> bool {
-        todo!()
+    pub fn is_link_limit(error: &Error) -> bool {
+        std::error::Error::source(error)
+            .and_then(|source| source.downcast_ref::<std::io::Error>())
+            .is_some_and(|error| link_limit(error).is_some())
     }
 
     /// Moves a finished directory or file to a name that must not exist, and syncs both parents.
-    pub fn rename_new(&self, _from: &Path, _to: &Path) -> Result<()> {
-        todo!()
+    pub fn rename_new(&self, from: &Path, to: &Path) -> Result<()> {
+        self.refuse_if_poisoned("rename", from)?;
+        self.backend
+            .rename(from, to, false)
+            .map_err(|error| Error::io(&format!("rename {} to", from.display()), to, error))?;
+        // The new name first: after a crash in between there may be two names, but never none.
+        self.sync_dir(parent(to))?;
+        if parent(from) != parent(to) {
+            self.sync_dir(parent(from))?;
+        }
+        Ok(())
     }
 
     /// Removes a file; fine if it does not exist. Durable only after [`Fs::sync_dir`].
-    pub fn remove_file(&self, _path: &Path) -> Result<()> {
-        todo!()
+    pub fn remove_file(&self, path: &Path) -> Result<()> {
+        self.refuse_if_poisoned("remove", path)?;
+        missing_is_fine(self.backend.remove_file(path)).map_err(|error| Error::io("remove", path, error))
     }
 
-    /// Removes a directory with everything in it, never following links; fine if it does not exist.
-    pub fn remove_tree(&self, _dir: &Path) -> Result<()> {
-        todo!()
+    /// Removes a directory with everything in it, never following links; fine if it does not exist. Durable only after
+    /// [`Fs::sync_dir`] of its parent.
+    pub fn remove_tree(&self, dir: &Path) -> Result<()> {
+        self.refuse_if_poisoned("remove", dir)?;
+        match self.entry(dir)? {
+            None => return Ok(()),
+            Some(entry) if entry.kind != EntryKind::Directory => return self.remove_file(dir),
+            Some(_) => {}
+        }
+        let entries = match self.list(dir) {
+            Err(error) if error.is(ErrorKind::NotFound) => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = dir.join(&entry.name);
+            match entry.kind {
+                EntryKind::Directory => self.remove_tree(&path)?,
+                EntryKind::File | EntryKind::Other => self.remove_file(&path)?,
+            }
+        }
+        missing_is_fine(self.backend.remove_dir(dir)).map_err(|error| Error::io("remove directory", dir, error))
     }
 
     /// Makes the names in a directory durable.
-    pub fn sync_dir(&self, _dir: &Path) -> Result<()> {
-        todo!()
+    pub fn sync_dir(&self, dir: &Path) -> Result<()> {
+        self.refuse_if_poisoned("sync", dir)?;
+        self.backend.sync_dir(dir).map_err(|error| self.poison("sync directory", dir, error))
     }
 
     /// Makes everything written so far on the file system of `path` durable; one call for a batch of files and
-    /// directories.
-    pub fn sync_all(&self, _path: &Path) -> Result<()> {
-        todo!()
+    /// directories. `path` is a directory.
+    pub fn sync_all(&self, path: &Path) -> Result<()> {
+        self.refuse_if_poisoned("sync", path)?;
+        self.backend.sync_all(path).map_err(|error| self.poison("sync the file system of", path, error))
     }
 
     /// Bytes free for new files on the file system of `path`.
-    pub fn free_bytes(&self, _path: &Path) -> Result<u64> {
-        todo!()
+    pub fn free_bytes(&self, path: &Path) -> Result<u64> {
+        self.backend.free_bytes(path).map_err(|error| Error::io("ask for the free space of", path, error))
     }
 
     /// The path with links and `..` resolved.
-    pub fn canonical(&self, _path: &Path) -> Result<std::path::PathBuf> {
-        todo!()
+    pub fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        self.backend.canonical(path).map_err(|error| Error::io("resolve", path, error))
+    }
+
+    /// A new file whose bytes, but not whose name, are durable; removed again if that fails.
+    fn write_synced(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.refuse_if_poisoned("create", path)?;
+        let mut file = self.backend.create_new(path).map_err(|error| Error::io("create", path, error))?;
+        if let Err(error) = file.append(bytes) {
+            self.discard(path);
+            return Err(Error::io("write", path, error));
+        }
+        file.sync().map_err(|error| self.poison("sync", path, error))
+    }
+
+    /// Removes a temporary file. It is garbage that nothing names, so a failure is not worth an error.
+    fn discard(&self, temporary: &Path) {
+        let _ = self.backend.remove_file(temporary);
+    }
+
+    fn refuse_if_poisoned(&self, action: &str, path: &Path) -> Result<()> {
+        match self.poisoned.load(Ordering::SeqCst) {
+            true => Err(poisoned(action, path)),
+            false => Ok(()),
+        }
+    }
+
+    fn poison(&self, action: &str, path: &Path, error: std::io::Error) -> Error {
+        self.poisoned.store(true, Ordering::SeqCst);
+        Error::io(action, path, error)
     }
 }
 
-impl FileWriter {
-    /// Bytes written so far.
-    pub fn size_bytes(&self) -> u64 {
-        self.size_bytes
-    }
+pub(super) fn poisoned(action: &str, path: &Path) -> Error {
+    Error::poisoned(format!(
+        "cannot {action} {}: an earlier sync failed, so nobody knows what is durable: close the store and open it again",
+        path.display()
+    ))
+}
 
-    /// Where it is written.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Makes the contents durable (`SyncMode::EachFile`) or leaves that to [`Fs::sync_all`]; the name needs
-    /// [`Fs::sync_dir`] either way.
-    pub fn finish(self, _mode: crate::fs::SyncMode) -> Result<()> {
-        todo!()
+fn missing_is_fine(result: std::io::Result<()>) -> std::io::Result<()> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        result => result,
     }
 }
 
-impl std::io::Write for FileWriter {
-    fn write(&mut self, _bytes: &[u8]) -> std::io::Result<usize> {
-        todo!()
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+/// The directory that holds the name; `.` for a bare name.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
     }
 }
 
-impl FileReader {
-    /// Length in bytes when it was opened.
-    pub fn size_bytes(&self) -> u64 {
-        self.size_bytes
+fn link_limit(error: &std::io::Error) -> Option<&'static str> {
+    match rustix::io::Errno::from_io_error(error)? {
+        rustix::io::Errno::MLINK => Some("the file has as many names as its file system allows"),
+        rustix::io::Errno::XDEV => Some("the two lie on different file systems"),
+        _ => None,
     }
+}
 
-    /// What was opened.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Fills `buffer` from `offset`; `Corrupt` if the file is too short.
-    pub fn read_exact_at(&self, _offset: u64, _buffer: &mut [u8]) -> Result<()> {
-        todo!()
-    }
-
-    /// Reads up to `buffer.len()` bytes at `offset`; 0 at the end.
-    pub fn read_at(&self, _offset: u64, _buffer: &mut [u8]) -> Result<usize> {
-        todo!()
+fn link_error(from: &Path, to: &Path, error: std::io::Error) -> Error {
+    match link_limit(&error) {
+        Some(limit) => {
+            let message = format!("cannot link {} to {}: {limit}", from.display(), to.display());
+            Error::new(ErrorKind::Io, message).with_source(error)
+        }
+        None => Error::io(&format!("link {} to", from.display()), to, error),
     }
 }

@@ -129,12 +129,65 @@ pub enum LogFileName {
 
 impl LogFileName {
     /// `None` for any other name (foreign tools leave files there).
-    pub fn parse(_name: &str) -> Option<LogFileName> {
-        todo!()
+    pub fn parse(name: &str) -> Option<LogFileName> {
+        if let Some(number) = name.strip_suffix(".checkpoint.parquet") {
+            return Some(LogFileName::Checkpoint(Version::new(parse_20_digits(number)?)));
+        }
+        let number = name.strip_suffix(".json")?;
+        Some(LogFileName::Version(Version::new(parse_20_digits(number)?)))
     }
 }
 
 /// Parses the name of a catalog file; `None` for any other name.
-pub fn parse_catalog_name(_name: &str) -> Option<u64> {
-    todo!()
+pub fn parse_catalog_name(name: &str) -> Option<u64> {
+    parse_20_digits(name.strip_suffix(".json")?)
+}
+
+fn parse_20_digits(text: &str) -> Option<u64> {
+    let canonical = text.len() == 20 && text.bytes().all(|b| b.is_ascii_digit());
+    canonical.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_names_round_trip() {
+        for number in [0, 1, 42, u64::MAX] {
+            let table = TableLayout::new("t");
+            let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+            let version = Version::new(number);
+            assert_eq!(LogFileName::parse(&name(table.version(version))), Some(LogFileName::Version(version)));
+            assert_eq!(LogFileName::parse(&name(table.checkpoint(version))), Some(LogFileName::Checkpoint(version)));
+            assert_eq!(parse_catalog_name(&name(StoreLayout::new("/s").catalog_version(number))), Some(number));
+        }
+    }
+
+    #[test]
+    fn foreign_log_names_are_no_versions() {
+        for bad in [
+            "",
+            ".json",
+            "1.json",
+            "_last_checkpoint",
+            "0000000000000000000.json",
+            "000000000000000000001.json",
+            "+0000000000000000001.json",
+            "0000000000000000000a.json",
+            "99999999999999999999.json",
+            "18446744073709551616.json",
+            "00000000000000000001.json.tmp",
+            "00000000000000000001.crc",
+            "00000000000000000001.checkpoint.json",
+            "00000000000000000001.checkpoint.0000000001.0000000002.parquet",
+            "../0000000000000000001.json",
+            "\u{0660}\u{0660}\u{0660}\u{0660}\u{0660}\u{0660}\u{0660}\u{0660}\u{0660}\u{0660}.json",
+        ] {
+            assert_eq!(LogFileName::parse(bad), None, "{bad}");
+            assert_eq!(parse_catalog_name(bad), None, "{bad}");
+        }
+        assert_eq!(parse_catalog_name("00000000000000000001.checkpoint.parquet"), None);
+    }
 }

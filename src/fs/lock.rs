@@ -1,9 +1,16 @@
-//! Advisory locks: `LOCK` for the one writer, `holds/<random>` for readers.
+//! Advisory locks: `LOCK` for the one writer, `holds/<random>` for readers. The system releases the lock of a dead
+//! process, so a lock needs no clock and no clean-up to be believed.
+//!
+//! A poisoned handle may still lock: locking changes no data.
 
 use std::path::Path;
+use std::time::Duration;
 
-use crate::error::Result;
-use crate::fs::Fs;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{EntryKind, Fs};
+
+/// How often [`Fs::hold`] tries again; the only rival is a collector that looks at the file for a moment.
+const HOLD_ATTEMPTS: u32 = 1000;
 
 /// A held lock; released when dropped or when the process ends.
 pub struct LockFile {
@@ -12,17 +19,49 @@ pub struct LockFile {
 
 impl Fs {
     /// Takes the exclusive lock of a file, made if missing; `Conflict` naming the file if another process has it.
-    pub fn lock_exclusive(&self, _path: &Path) -> Result<LockFile> {
-        todo!()
+    pub fn lock_exclusive(&self, path: &Path) -> Result<LockFile> {
+        match self.backend.lock(path, true).map_err(|error| Error::io("lock", path, error))? {
+            Some(held) => Ok(LockFile { _held: held }),
+            None => Err(Error::conflict(format!(
+                "{} is locked by another process, and only one may write: wait until it ends, or open for reading",
+                path.display()
+            ))),
+        }
     }
 
     /// Makes and locks a fresh file `holds/<name>`, which says that a process reads versions of the store.
-    pub fn hold(&self, _dir: &Path, _name: &str) -> Result<LockFile> {
-        todo!()
+    pub fn hold(&self, dir: &Path, name: &str) -> Result<LockFile> {
+        let path = dir.join(name);
+        for _ in 0..HOLD_ATTEMPTS {
+            if let Some(held) = self.backend.lock(&path, false).map_err(|error| Error::io("lock", &path, error))? {
+                return Ok(LockFile { _held: held });
+            }
+            // A collector saw our file before we had locked it. It removes the file, and then we make it anew.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(Error::conflict(format!("{} stays locked by another process", path.display())))
     }
 
     /// Whether a living process holds a file in `dir`; left-overs of dead processes are removed.
-    pub fn is_held(&self, _dir: &Path) -> Result<bool> {
-        todo!()
+    pub fn is_held(&self, dir: &Path) -> Result<bool> {
+        let entries = match self.list(dir) {
+            Err(error) if error.is(ErrorKind::NotFound) => return Ok(false),
+            entries => entries?,
+        };
+        let mut is_held = false;
+        for entry in entries.iter().filter(|entry| entry.kind == EntryKind::File) {
+            let path = dir.join(&entry.name);
+            match self.backend.lock(&path, true).map_err(|error| Error::io("lock", &path, error))? {
+                // The file is removed while we have its lock, so nobody can lock it in between and lose its name.
+                Some(_lock) => match self.backend.remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(Error::io("remove", &path, error));
+                    }
+                    _ => {}
+                },
+                None => is_held = true,
+            }
+        }
+        Ok(is_held)
     }
 }

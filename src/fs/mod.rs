@@ -6,6 +6,7 @@
 
 mod durable;
 mod fault;
+mod file;
 mod layout;
 mod lock;
 mod mmap;
@@ -76,6 +77,10 @@ pub struct FileWriter {
     file: Box<dyn BackendFile>,
     path: PathBuf,
     poisoned: Arc<AtomicBool>,
+    /// Bytes not yet given to `file`, so that few operations reach it.
+    buffer: Vec<u8>,
+    /// An append failed: nobody knows how many bytes the file took, so it must never be finished.
+    is_broken: bool,
     size_bytes: u64,
 }
 

@@ -1,53 +1,185 @@
 //! The operating system's files.
 
-use std::io::Result;
+use std::ffi::OsStr;
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{Error, ErrorKind, Result, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::fs::{Backend, BackendFile, Entry};
+use rustix::fs::{CWD, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use crate::fs::{Backend, BackendFile, Entry, EntryKind, mmap};
 
 pub(super) struct OsBackend;
 
+struct OsFile {
+    file: File,
+}
+
 impl Backend for OsBackend {
-    fn create_new(&self, _path: &Path) -> Result<Box<dyn BackendFile>> {
-        todo!()
+    fn create_new(&self, path: &Path) -> Result<Box<dyn BackendFile>> {
+        // O_EXCL also refuses a symbolic link as last component.
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        Ok(Box::new(OsFile { file }))
     }
-    fn open(&self, _path: &Path) -> Result<Box<dyn BackendFile>> {
-        todo!()
+
+    fn open(&self, path: &Path) -> Result<Box<dyn BackendFile>> {
+        // Without O_NONBLOCK the opening of a named pipe would wait for a writer; regular files ignore it.
+        let file = OpenOptions::new().read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
+        }
+        Ok(Box::new(OsFile { file }))
     }
-    fn metadata(&self, _path: &Path) -> Result<Entry> {
-        todo!()
+
+    fn metadata(&self, path: &Path) -> Result<Entry> {
+        let metadata = path.symlink_metadata()?;
+        Ok(entry(path.file_name().unwrap_or_default(), &metadata))
     }
-    fn list(&self, _dir: &Path) -> Result<Vec<Entry>> {
-        todo!()
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for found in dir.read_dir()? {
+            let found = found?;
+            match found.metadata() {
+                Ok(metadata) => entries.push(entry(&found.file_name(), &metadata)),
+                // It was removed while we were reading the directory.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
     }
-    fn create_dir(&self, _dir: &Path) -> Result<()> {
-        todo!()
+
+    fn create_dir(&self, dir: &Path) -> Result<()> {
+        std::fs::create_dir(dir)
     }
-    fn link(&self, _from: &Path, _to: &Path) -> Result<()> {
-        todo!()
+
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        std::fs::hard_link(from, to)
     }
-    fn rename(&self, _from: &Path, _to: &Path, _replace: bool) -> Result<()> {
-        todo!()
+
+    fn rename(&self, from: &Path, to: &Path, replace: bool) -> Result<()> {
+        if replace {
+            return std::fs::rename(from, to);
+        }
+        match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS) => rename_new_in_steps(from, to),
+            result => Ok(result?),
+        }
     }
-    fn remove_file(&self, _path: &Path) -> Result<()> {
-        todo!()
+
+    fn remove_file(&self, path: &Path) -> Result<()> {
+        std::fs::remove_file(path)
     }
-    fn remove_dir(&self, _dir: &Path) -> Result<()> {
-        todo!()
+
+    fn remove_dir(&self, dir: &Path) -> Result<()> {
+        std::fs::remove_dir(dir)
     }
-    fn sync_dir(&self, _dir: &Path) -> Result<()> {
-        todo!()
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        open_dir(dir)?.sync_all()
     }
-    fn sync_all(&self, _path: &Path) -> Result<()> {
-        todo!()
+
+    fn sync_all(&self, path: &Path) -> Result<()> {
+        Ok(rustix::fs::syncfs(open_dir(path)?)?)
     }
-    fn free_bytes(&self, _path: &Path) -> Result<u64> {
-        todo!()
+
+    fn free_bytes(&self, path: &Path) -> Result<u64> {
+        let space = rustix::fs::statvfs(path)?;
+        Ok(space.f_bavail.saturating_mul(space.f_frsize))
     }
-    fn lock(&self, _path: &Path, _exclusive: bool) -> Result<Option<Box<dyn Send + Sync>>> {
-        todo!()
+
+    fn lock(&self, path: &Path, exclusive: bool) -> Result<Option<Box<dyn Send + Sync>>> {
+        loop {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path)?;
+            match if exclusive { file.try_lock() } else { file.try_lock_shared() } {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            // Somebody may have removed the file between our opening and our locking of it. A lock on a file without
+            // a name excludes nobody, so we start again.
+            if is_same_file(&file, path)? {
+                return Ok(Some(Box::new(file)));
+            }
+        }
     }
-    fn canonical(&self, _path: &Path) -> Result<PathBuf> {
-        todo!()
+
+    fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        path.canonicalize()
     }
+}
+
+impl BackendFile for OsFile {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        loop {
+            match self.file.read_at(buffer, offset) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn size_bytes(&self) -> Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.file.sync_all()
+    }
+
+    fn map(&self) -> Result<bytes::Bytes> {
+        mmap::map(&self.file)
+    }
+}
+
+/// For file systems without RENAME_NOREPLACE. A file is linked first, which never overwrites; a directory can at most
+/// replace an empty one, should somebody make it between the check and the rename.
+fn rename_new_in_steps(from: &Path, to: &Path) -> Result<()> {
+    if !from.symlink_metadata()?.is_dir() {
+        std::fs::hard_link(from, to)?;
+        return std::fs::remove_file(from);
+    }
+    match to.symlink_metadata() {
+        Ok(_) => Err(Errno::EXIST.into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => std::fs::rename(from, to),
+        Err(error) => Err(error),
+    }
+}
+
+fn open_dir(dir: &Path) -> Result<File> {
+    OpenOptions::new().read(true).custom_flags(flags(OFlags::DIRECTORY)).open(dir)
+}
+
+fn flags(flags: OFlags) -> i32 {
+    flags.bits().cast_signed()
+}
+
+fn is_same_file(file: &File, path: &Path) -> Result<bool> {
+    let opened = file.metadata()?;
+    match path.symlink_metadata() {
+        Ok(named) => Ok(named.dev() == opened.dev() && named.ino() == opened.ino()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn entry(name: &OsStr, metadata: &Metadata) -> Entry {
+    // We make UTF-8 names only; a foreign name is reported as something that readers refuse.
+    let (name, kind) = match name.to_str() {
+        None => (name.to_string_lossy().into_owned(), EntryKind::Other),
+        Some(name) if metadata.is_file() => (name.to_owned(), EntryKind::File),
+        Some(name) if metadata.is_dir() => (name.to_owned(), EntryKind::Directory),
+        Some(name) => (name.to_owned(), EntryKind::Other),
+    };
+    let size_bytes = if kind == EntryKind::File { metadata.len() } else { 0 };
+    Entry { name, kind, size_bytes }
 }

@@ -1,0 +1,116 @@
+//! One open file: a writer that gathers small writes, a reader without a cursor.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Result};
+use crate::fs::{BackendFile, FileReader, FileWriter, SyncMode, durable};
+
+/// Writes are gathered up to this many bytes.
+const BUFFER_BYTES: usize = 1 << 20;
+
+impl FileWriter {
+    pub(super) fn new(file: Box<dyn BackendFile>, path: PathBuf, poisoned: Arc<AtomicBool>) -> FileWriter {
+        FileWriter { file, path, poisoned, buffer: Vec::new(), is_broken: false, size_bytes: 0 }
+    }
+
+    /// Bytes written so far.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Where it is written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the contents durable (`SyncMode::EachFile`) or leaves that to [`super::Fs::sync_all`]; the name needs
+    /// [`super::Fs::sync_dir`] either way.
+    pub fn finish(mut self, mode: SyncMode) -> Result<()> {
+        if self.poisoned.load(Ordering::SeqCst) {
+            return Err(durable::poisoned("finish", &self.path));
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        self.append(&buffer).map_err(|error| Error::io("write", &self.path, error))?;
+        match mode {
+            SyncMode::Batch => Ok(()),
+            SyncMode::EachFile => self.file.sync().map_err(|error| {
+                self.poisoned.store(true, Ordering::SeqCst);
+                Error::io("sync", &self.path, error)
+            }),
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        if self.is_broken {
+            return Err(std::io::Error::other("an earlier write to this file failed"));
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.file.append(bytes).inspect_err(|_| self.is_broken = true)
+    }
+}
+
+impl Write for FileWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            self.append(&buffer)?;
+            buffer.clear();
+            self.buffer = buffer;
+        }
+        if bytes.len() > BUFFER_BYTES {
+            self.append(bytes)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        self.size_bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    /// Does nothing: an unfinished file is garbage, so there is no reason to write it earlier than needed.
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl FileReader {
+    /// Length in bytes when it was opened.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// What was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Fills `buffer` from `offset`; `Corrupt` if the file is too short.
+    pub fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let position = offset.checked_add(filled as u64);
+            let read = match position {
+                Some(position) => self.read_at(position, &mut buffer[filled..])?,
+                None => 0,
+            };
+            if read == 0 {
+                return Err(Error::corrupt(format!(
+                    "{} is too short: expected {} bytes at offset {offset}, found {filled}",
+                    self.path.display(),
+                    buffer.len()
+                )));
+            }
+            filled += read;
+        }
+        Ok(())
+    }
+
+    /// Reads up to `buffer.len()` bytes at `offset`; 0 at the end.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        self.file.read_at(offset, buffer).map_err(|error| Error::io("read", &self.path, error))
+    }
+}
