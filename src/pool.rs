@@ -1,6 +1,8 @@
 //! The CPU pool: rayon with a fixed number of threads, one for each store. Never wait for the network inside it.
+//! Beside it the memory that concurrent loads of a store share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
@@ -42,5 +44,62 @@ impl CpuPool {
     /// Runs `work` inside the pool, so that rayon calls in it use its threads.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)
+    }
+}
+
+/// Memory that equal members divide among them. A member never waits for another one: when somebody joins, the shares of
+/// all shrink, and who holds more than its share gives memory back at its next step. So there is nothing to deadlock on.
+#[derive(Debug)]
+pub struct MemoryBudget {
+    limit_bytes: u64,
+    members: AtomicU64,
+}
+
+/// Membership in a [`MemoryBudget`]; ends when dropped.
+#[derive(Debug)]
+pub struct MemoryShare {
+    budget: Arc<MemoryBudget>,
+}
+
+impl MemoryBudget {
+    /// A budget of this many bytes.
+    pub fn new(limit_bytes: u64) -> Arc<MemoryBudget> {
+        Arc::new(MemoryBudget { limit_bytes, members: AtomicU64::new(0) })
+    }
+
+    /// One more member.
+    pub fn join(self: &Arc<Self>) -> MemoryShare {
+        self.members.fetch_add(1, Ordering::Relaxed);
+        MemoryShare { budget: self.clone() }
+    }
+}
+
+impl MemoryShare {
+    /// What this member may hold now.
+    pub fn limit_bytes(&self) -> u64 {
+        self.budget.limit_bytes / self.budget.members.load(Ordering::Relaxed).max(1)
+    }
+}
+
+impl Drop for MemoryShare {
+    fn drop(&mut self) {
+        self.budget.members.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_share_a_memory_budget_equally_while_they_are_there() {
+        let budget = MemoryBudget::new(90);
+        let first = budget.join();
+        assert_eq!(first.limit_bytes(), 90);
+        let others = [budget.join(), budget.join()];
+        assert_eq!(first.limit_bytes(), 30);
+        assert_eq!(others[1].limit_bytes(), 30);
+        drop(others);
+        assert_eq!(first.limit_bytes(), 90);
     }
 }

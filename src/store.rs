@@ -1,14 +1,16 @@
 //! Handles: an open store and its tables. The verbs (load, scan, snapshot, backup, …) extend them in their own modules.
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::format::CatalogState;
 use crate::fs::Fs;
-use crate::id::{IdSource, Name, StoreId, TableId};
+use crate::id::{IdSource, Label, Name, StoreId, TableId};
+use crate::pool::MemoryBudget;
 use crate::schema::{PartitionSpec, TableSchema, TableSpec};
 use crate::table::{Environment, LiveTable, TableVersion};
 
@@ -39,6 +41,10 @@ pub(crate) struct StoreInner {
     pub(crate) environment: Arc<Environment>,
     pub(crate) catalog: Catalog,
     pub(crate) options: StoreOptions,
+    /// `options.load_memory_bytes`, shared by all loads that run: `MemoryBudget::new`.
+    pub(crate) load_budget: Arc<MemoryBudget>,
+    /// Database and label of the loads that run, so that no label is used twice at a time; empty at first.
+    pub(crate) labels_loading: Mutex<BTreeSet<(Name, Label)>>,
 }
 
 /// A table of an open store; cheap to clone, `Send + Sync`.
