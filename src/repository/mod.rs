@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::format::RepositoryRecord;
 use crate::fs::{FileReader, Put};
 
-pub use layout::RepositoryKey;
+pub use layout::{LabelHash, RepositoryKey};
 pub use local::LocalStorage;
 pub use memory::{MemoryFaults, MemoryStorage};
 

@@ -1,0 +1,214 @@
+//! Checking a repository from its records alone: every label, every committed backup, every segment they name. It does not
+//! use what `backup` believes, so it can find what `backup` got wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::check::{CheckLevel, CheckReport, Findings};
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{
+    DocumentKind, LabelRecord, Manifest, Outcome, OutcomeRecord, PinRecord, RepositoryRecord, SegmentKey,
+    decode_document,
+};
+use crate::id::{BackupId, Label};
+use crate::limits::DOCUMENT_BYTES_MAX;
+use crate::pool::CpuPool;
+use crate::progress::{Observer, Phase, PhaseGuard};
+use crate::repository::{LabelHash, Repository, RepositoryKey};
+
+/// Records are small; a larger one is damage.
+const RECORD_BYTES_MAX: u64 = 1 << 20;
+
+/// What backups name: key → size and one backup's label.
+type Named = BTreeMap<SegmentKey, (u64, String)>;
+
+impl Repository {
+    /// Checks one backup, or everything.
+    pub fn verify(&self, label: Option<&Label>, level: CheckLevel, observer: &Observer) -> Result<CheckReport> {
+        let findings = Findings::default();
+        let identity =
+            self.record_of::<RepositoryRecord>(&RepositoryKey::Identity, DocumentKind::Repository, &findings);
+        findings.keep("repository.json", "the repository", identity)?;
+        let labels = self.check_labels(&findings)?;
+        let mut named = Named::new();
+        let mut found = false;
+        for backup in self.backup_ids()? {
+            observer.check()?;
+            let holder = labels.get(&backup);
+            if label.is_some_and(|label| holder != Some(label)) {
+                continue;
+            }
+            found |= self.check_backup(backup, holder, &findings, &mut named)?;
+        }
+        if let Some(label) = label.filter(|_| !found) {
+            return Err(Error::not_found(format!("{} holds no complete backup {label}", self.storage.describe())));
+        }
+        self.check_segments(named, level, observer, &findings)?;
+        Ok(findings.into_report())
+    }
+
+    fn record_of<T: serde::de::DeserializeOwned>(
+        &self,
+        key: &RepositoryKey,
+        kind: DocumentKind,
+        findings: &Findings,
+    ) -> Result<T> {
+        let bytes = self.storage.read(key, RECORD_BYTES_MAX)?;
+        findings.looked_at(bytes.len() as u64);
+        decode_document(kind, &bytes, &key.to_string())
+    }
+
+    fn check_labels(&self, findings: &Findings) -> Result<BTreeMap<BackupId, Label>> {
+        let mut labels = BTreeMap::new();
+        for (key, _) in self.storage.list("labels/")? {
+            let RepositoryKey::Label(hash, _) = key else { continue };
+            let record = self.record_of::<LabelRecord>(&key, DocumentKind::Label, findings);
+            let Some(record) = findings.keep(&key.to_string(), "a label", record)? else { continue };
+            if LabelHash::of(&record.label) != hash {
+                findings.damage(
+                    &key.to_string(),
+                    "a label",
+                    format!("holds label {}, which hashes otherwise", record.label),
+                );
+            }
+            labels.insert(record.backup, record.label);
+        }
+        Ok(labels)
+    }
+
+    fn backup_ids(&self) -> Result<BTreeSet<BackupId>> {
+        let keys = self.storage.list("backups/")?;
+        let id = |key: &RepositoryKey| match key {
+            RepositoryKey::Pin(id, _)
+            | RepositoryKey::Manifest(id)
+            | RepositoryKey::Outcome(id)
+            | RepositoryKey::Dropped(id) => Some(*id),
+            _ => None,
+        };
+        Ok(keys.iter().filter_map(|(key, _)| id(key)).collect())
+    }
+
+    /// Checks the records of one backup if it is complete and not dropped; whether it is.
+    fn check_backup(
+        &self,
+        id: BackupId,
+        label: Option<&Label>,
+        findings: &Findings,
+        named: &mut Named,
+    ) -> Result<bool> {
+        let name = label.map_or_else(|| format!("backup {id}"), |label| format!("backup {label}"));
+        if self.storage.size(&RepositoryKey::Dropped(id))?.is_some() {
+            return Ok(false);
+        }
+        let key = RepositoryKey::Outcome(id);
+        let outcome = match self.record_of::<OutcomeRecord>(&key, DocumentKind::Outcome, findings) {
+            // Still running, or left by a process that died: not a complete backup, so nothing to check.
+            Err(error) if error.is(ErrorKind::NotFound) => return Ok(false),
+            other => findings.keep(&key.to_string(), &name, other)?,
+        };
+        let Some(OutcomeRecord { outcome: Outcome::Committed { manifest, manifest_bytes, pins }, .. }) = outcome else {
+            return Ok(outcome.is_none());
+        };
+        if label.is_none() {
+            findings.damage(&key.to_string(), &name, "the backup is complete, but no label record names it");
+        }
+        let pinned = self.check_pins(id, pins, &name, findings)?;
+        let key = RepositoryKey::Manifest(id);
+        let file = key.to_string();
+        let read = self.read_manifest(&key, manifest, manifest_bytes, findings);
+        let Some(manifest) = findings.keep(&file, &name, read)? else { return Ok(true) };
+        for table in &manifest.tables {
+            for entry in table.partitions.iter().flat_map(|partition| &partition.segments) {
+                let Some(nonce) = entry.nonce else {
+                    findings.damage(&file, &name, format!("names segment {:?} without a nonce", entry.segment.name));
+                    continue;
+                };
+                let key = SegmentKey { lineage: table.lineage, digest: entry.segment.digest, nonce };
+                if !pinned.contains(&key) {
+                    findings.damage(&file, &name, format!("names {}, which no pin holds", RepositoryKey::Segment(key)));
+                }
+                named.insert(key, (entry.segment.size_bytes, name.clone()));
+            }
+        }
+        Ok(true)
+    }
+
+    fn check_pins(&self, id: BackupId, pins: u32, name: &str, findings: &Findings) -> Result<BTreeSet<SegmentKey>> {
+        let mut pinned = BTreeSet::new();
+        for number in 0..pins {
+            let key = RepositoryKey::Pin(id, number);
+            let pin = self.storage.read(&key, DOCUMENT_BYTES_MAX).and_then(|bytes| {
+                findings.looked_at(bytes.len() as u64);
+                decode_document::<PinRecord>(DocumentKind::Pin, &bytes, &key.to_string())
+            });
+            match findings.keep(&key.to_string(), name, pin)? {
+                Some(pin) => pinned.extend(pin.keys.into_iter().map(|(key, _)| key)),
+                // A claimed huge number of pins must not become that many look-ups.
+                None => break,
+            }
+        }
+        Ok(pinned)
+    }
+
+    fn read_manifest(&self, key: &RepositoryKey, digest: Digest, bytes: u64, findings: &Findings) -> Result<Manifest> {
+        let stored = self.storage.read(key, bytes.min(DOCUMENT_BYTES_MAX))?;
+        findings.looked_at(stored.len() as u64);
+        let found = Digest::of(&stored);
+        if found != digest {
+            return Err(Error::corrupt(format!("{key}: expected BLAKE3 {digest} as the outcome says, found {found}")));
+        }
+        let manifest: Manifest = decode_document(DocumentKind::Manifest, &stored, &key.to_string())?;
+        manifest.validate(&key.to_string())?;
+        Ok(manifest)
+    }
+
+    fn check_segments(&self, named: Named, level: CheckLevel, observer: &Observer, findings: &Findings) -> Result<()> {
+        let listed: BTreeMap<RepositoryKey, u64> = self.storage.list("tables/")?.into_iter().collect();
+        let mut present = Vec::new();
+        for (key, (size, name)) in named {
+            let key = RepositoryKey::Segment(key);
+            match listed.get(&key) {
+                Some(found) if *found == size => present.push((key, size, name)),
+                Some(found) => {
+                    findings.damage(&key.to_string(), &name, format!("expected {size} bytes, found {found}"))
+                }
+                None => findings.damage(&key.to_string(), &name, "missing"),
+            }
+        }
+        if level == CheckLevel::Fast {
+            present.iter().for_each(|_| findings.looked_at(0));
+            return Ok(());
+        }
+        let bytes = present.iter().map(|(_, size, _)| size).sum();
+        let phase = observer.begin(Phase::Verify, present.len() as u64, bytes);
+        let check = |(key, size, name): (RepositoryKey, u64, String)| {
+            let checked = self.check_segment_bytes(&key, size, &phase);
+            findings.keep(&key.to_string(), &name, checked)?;
+            findings.looked_at(size);
+            Ok(())
+        };
+        CpuPool::new(0)?.map(present, check).map(drop)
+    }
+
+    fn check_segment_bytes(&self, key: &RepositoryKey, size: u64, phase: &PhaseGuard<'_>) -> Result<()> {
+        let RepositoryKey::Segment(SegmentKey { digest, .. }) = key else { return Ok(()) };
+        let mut hasher = Hasher::new();
+        let mut read = 0;
+        self.storage.stream(key, &mut |piece| {
+            phase.check()?;
+            read += piece.len() as u64;
+            if read > size {
+                return Err(Error::corrupt(format!("{key}: more than the expected {size} bytes")));
+            }
+            hasher.update(piece);
+            phase.advance(0, piece.len() as u64);
+            Ok(())
+        })?;
+        let found = hasher.finish();
+        phase.advance(1, 0);
+        match found == *digest {
+            true => Ok(()),
+            false => Err(Error::corrupt(format!("{key}: expected BLAKE3 {digest}, found {found}"))),
+        }
+    }
+}

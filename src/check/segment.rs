@@ -1,0 +1,95 @@
+//! One local segment: is it what the table log says?
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::check::CheckLevel;
+use crate::digest::Hasher;
+use crate::error::{Error, Result};
+use crate::fs::Fs;
+use crate::id::ColumnId;
+use crate::progress::PhaseGuard;
+use crate::schema::{ColumnFingerprints, TableSchema, fingerprint_batch};
+use crate::segment::{Access, ReadCounters, SegmentReader, SegmentScanOptions};
+use crate::segment_meta::SegmentMeta;
+
+/// How much is read at once, in bytes.
+const READ_BYTES: usize = 1 << 20;
+/// Rows of a batch when fingerprints are computed again.
+const BATCH_ROWS: usize = 8_192;
+
+/// Gives the bytes that were read and compared.
+pub(super) fn check_segment(
+    fs: &Fs,
+    path: &Path,
+    segment: &SegmentMeta,
+    schema: &TableSchema,
+    level: CheckLevel,
+    phase: &PhaseGuard<'_>,
+) -> Result<u64> {
+    phase.check()?;
+    // Opening checks length, tail and footer.
+    let reader = SegmentReader::open(fs, path, segment, schema, Access::Read)?;
+    let tail_bytes = segment.size_bytes - segment.tail.offset;
+    if level == CheckLevel::Fast {
+        phase.advance(1, tail_bytes);
+        return Ok(tail_bytes);
+    }
+    check_digest(fs, path, segment, phase)?;
+    check_fingerprints(&reader, path, segment, schema, phase)?;
+    phase.advance(1, 0);
+    Ok(segment.size_bytes)
+}
+
+fn check_digest(fs: &Fs, path: &Path, segment: &SegmentMeta, phase: &PhaseGuard<'_>) -> Result<()> {
+    let file = fs.open(path)?;
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; READ_BYTES];
+    let mut offset = 0;
+    loop {
+        phase.check()?;
+        let read = file.read_at(offset, &mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&buffer[..read]);
+        offset += read as u64;
+        phase.advance(0, read as u64);
+    }
+    let found = hasher.finish();
+    match found == segment.digest {
+        true => Ok(()),
+        false => Err(Error::corrupt(format!("{}: expected BLAKE3 {}, found {found}", path.display(), segment.digest))),
+    }
+}
+
+/// The digest proves the bytes; this proves that the bytes still decode to the rows that were loaded.
+fn check_fingerprints(
+    reader: &Arc<SegmentReader>,
+    path: &Path,
+    segment: &SegmentMeta,
+    schema: &TableSchema,
+    phase: &PhaseGuard<'_>,
+) -> Result<()> {
+    let ids: Vec<ColumnId> = schema.columns.iter().map(|column| column.id).collect();
+    let options = SegmentScanOptions {
+        projection: ids.clone(),
+        predicate: None,
+        limit: None,
+        batch_rows: BATCH_ROWS,
+        counters: Arc::new(ReadCounters::default()),
+    };
+    let mut found = ColumnFingerprints::default();
+    for batch in reader.scan(options)? {
+        phase.check()?;
+        found.add(&fingerprint_batch(&batch?, &ids)?);
+    }
+    match found == segment.fingerprints {
+        true => Ok(()),
+        false => Err(Error::corrupt(format!(
+            "{}: the rows decode to other fingerprints than were recorded: expected {:?}, found {found:?}",
+            path.display(),
+            segment.fingerprints
+        ))),
+    }
+}
