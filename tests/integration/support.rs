@@ -1,0 +1,201 @@
+//! What the integration tests share: small tables, deterministic options, what a store holds as one comparable value.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{Date32Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType as ArrowType, Field, Schema};
+use steledb::check::CheckLevel;
+use steledb::fs::{Fs, SimFs};
+use steledb::load::{LoadOptions, LoadReport, LoadSource};
+use steledb::progress::Observer;
+use steledb::schema::{ColumnFingerprints, fingerprint_batch};
+use steledb::{Clock, DataType, IdSource, Name, PartitionSpec, Result, Store, StoreOptions, Table, TableSpec, Value, Version};
+
+/// Where the store lies in an in-memory file system.
+pub const ROOT: &str = "/store";
+/// Where the repository lies in an in-memory file system.
+pub const REPOSITORY: &str = "/repository";
+
+/// Options that make a run repeatable: seeded ids, a manual clock, one worker thread.
+pub fn options(fs: Fs, seed: u64) -> StoreOptions {
+    StoreOptions {
+        fs,
+        clock: Clock::manual(1_700_000_000_000),
+        ids: IdSource::seeded(seed),
+        threads: 1,
+        ..StoreOptions::default()
+    }
+}
+
+/// A store on the files of the machine, in a fresh directory that goes with the value.
+pub struct OnDisk {
+    pub dir: tempfile::TempDir,
+    pub store: Store,
+}
+
+/// Makes one.
+pub fn on_disk() -> OnDisk {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path().join("store")).unwrap();
+    OnDisk { dir, store }
+}
+
+impl OnDisk {
+    /// Root of the store.
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("store")
+    }
+
+    /// A location for a repository beside the store.
+    pub fn location(&self) -> String {
+        format!("file://{}", self.dir.path().join("repository").display())
+    }
+}
+
+/// `sales.orders(id BIGINT, day DATE, note VARCHAR(40) NULL)`, partitioned by day: `early` up to day 100, `late` from
+/// there, two hash buckets on id, sorted by id.
+pub fn orders_spec() -> TableSpec {
+    let end = vec![Value::Date(100)];
+    TableSpec::new()
+        .column("id", DataType::BigInt)
+        .column("day", DataType::Date)
+        .nullable_column("note", DataType::Varchar(40))
+        .sort_key(["id"])
+        .partition_by_range(
+            ["day"],
+            [
+                PartitionSpec::range(name("early"), vec![], end.clone()),
+                PartitionSpec::range(name("late"), end, vec![]),
+            ],
+        )
+        .hash_buckets(["id"], 2)
+}
+
+/// Makes `sales.<table>` as [`orders_spec`] says.
+pub fn create_orders(store: &Store, table: &str) -> Table {
+    if !store.databases().contains(&name("sales")) {
+        store.create_database("sales").unwrap();
+    }
+    store.create_table("sales", table, &orders_spec()).unwrap()
+}
+
+/// Rows `ids` for [`orders_spec`]: the day is `id % 200`, every seventh note is NULL.
+pub fn orders(ids: std::ops::Range<i64>) -> RecordBatch {
+    let day: Date32Array = ids.clone().map(|id| (id % 200) as i32).collect();
+    let note: StringArray = ids.clone().map(|id| (id % 7 != 0).then(|| format!("note {id}"))).collect();
+    let id: Int64Array = ids.collect();
+    let schema = Schema::new(vec![
+        Field::new("id", ArrowType::Int64, false),
+        Field::new("day", ArrowType::Date32, false),
+        Field::new("note", ArrowType::Utf8, true),
+    ]);
+    RecordBatch::try_new(Arc::new(schema), vec![Arc::new(id), Arc::new(day), Arc::new(note)]).unwrap()
+}
+
+/// Loads rows of [`orders`].
+pub fn load_orders(table: &Table, ids: std::ops::Range<i64>) -> Result<LoadReport> {
+    table.load(LoadSource::batches(vec![orders(ids)]), &LoadOptions::default())
+}
+
+/// The ids in a table, sorted, read by a scan.
+pub fn ids_in(table: &Table) -> Vec<i64> {
+    let batches = table.scan().columns(&["id"]).collect().unwrap();
+    let mut ids: Vec<i64> = batches
+        .iter()
+        .flat_map(|batch| batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap().values().to_vec())
+        .collect();
+    ids.sort_unstable();
+    ids
+}
+
+pub fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+/// The fingerprints of what a scan of a table gives, read and not taken from metadata.
+pub fn scanned(table: &Table) -> ColumnFingerprints {
+    let version = table.version();
+    let ids: Vec<_> = version.schema.columns.iter().map(|column| column.id).collect();
+    let mut sum = ColumnFingerprints::default();
+    for batch in table.scan().collect().unwrap() {
+        sum.add(&fingerprint_batch(&batch, &ids).unwrap());
+    }
+    sum
+}
+
+/// What a store shows its users: tables with their partitions and rows, and snapshots.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shown {
+    pub tables: BTreeMap<String, (Vec<String>, ColumnFingerprints)>,
+    pub snapshots: Vec<String>,
+    pub undo: usize,
+}
+
+/// Reads all of it; the rows are really read.
+pub fn shown(store: &Store) -> Shown {
+    let mut shown = Shown { undo: store.undo_list().len(), ..Shown::default() };
+    for database in store.databases() {
+        for table in store.tables(database.as_str()).unwrap() {
+            let handle = store.table(database.as_str(), table.as_str()).unwrap();
+            let version = handle.version();
+            let partitions = version.partitions.values().map(|partition| partition.meta.name.to_string()).collect();
+            let rows = scanned(&handle);
+            assert_eq!(rows.rows, version.row_count(), "rows read and rows in the log of {database}.{table}");
+            shown.tables.insert(format!("{database}.{table}"), (partitions, rows));
+        }
+    }
+    shown.snapshots = store.snapshots().unwrap().into_iter().map(|info| info.label.to_string()).collect();
+    shown
+}
+
+/// Checks what must hold of the files of a store that was just opened for writing: everything verifies, nothing is left
+/// over, and every segment of a living table is named by a version of it.
+pub fn check_files(sim: &SimFs, store: &Store) {
+    let report = store.verify(CheckLevel::Full, &Observer::silent()).unwrap();
+    assert!(report.is_sound(), "{:#?}", report.damaged);
+    for info in store.snapshots().unwrap() {
+        let report = store.verify_snapshot(&info.label, CheckLevel::Full, &Observer::silent()).unwrap();
+        assert!(report.is_sound(), "snapshot {}: {:#?}", info.label, report.damaged);
+    }
+    let named = named_segments(store);
+    let undone: BTreeSet<String> = store
+        .undo_list()
+        .iter()
+        .flat_map(|entry| entry.tables.iter().filter_map(|table| table.before.map(|id| id.to_string())))
+        .collect();
+    for path in sim.snapshot_paths() {
+        let Ok(relative) = path.strip_prefix(ROOT) else { continue };
+        let parts: Vec<&str> = relative.iter().map(|part| part.to_str().unwrap()).collect();
+        match parts.as_slice() {
+            ["staging" | "orphans", ..] => panic!("left over: {}", path.display()),
+            ["tables", table, ..] if undone.contains(*table) => {}
+            ["tables", table, "_delta_log", _] => {
+                assert!(named.contains_key(*table), "nothing names the table of {}", path.display())
+            }
+            ["tables", table, ..] => {
+                let segments = named.get(*table).unwrap_or_else(|| panic!("nothing names the table of {}", path.display()));
+                assert!(segments.contains(&path), "no version names {}", path.display());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// For each table of the catalog the paths of all segments that any version of it names.
+fn named_segments(store: &Store) -> BTreeMap<String, BTreeSet<PathBuf>> {
+    let mut named: BTreeMap<String, BTreeSet<PathBuf>> = BTreeMap::new();
+    for database in store.databases() {
+        for table in store.tables(database.as_str()).unwrap() {
+            let handle = store.table(database.as_str(), table.as_str()).unwrap();
+            let newest = handle.version();
+            let segments = named.entry(newest.metadata.table.to_string()).or_default();
+            for number in newest.oldest_version.get()..=newest.version.get() {
+                let version = handle.version_at(Version::new(number)).unwrap();
+                segments.extend(version.segments().map(|segment| version.layout.segment(&segment.name)));
+            }
+        }
+    }
+    named
+}
