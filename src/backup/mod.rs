@@ -99,8 +99,4 @@ impl Repository {
     pub fn manifest(&self, _label: &Label) -> Result<Manifest> {
         todo!()
     }
-    /// DROP SNAPSHOT: the backup is no longer listed; what only it names may be collected.
-    pub fn drop_backup(&self, _label: &Label) -> Result<()> {
-        todo!()
-    }
 }

@@ -145,6 +145,12 @@ impl Fs {
         Fs::with_backend(Arc::new(os::OsBackend))
     }
 
+    /// Another handle of the same files: a failed sync of one does not poison the other. For a repository, which may lie
+    /// on another disk than the store.
+    pub(crate) fn independent(&self) -> Fs {
+        Fs::with_backend(self.backend.clone())
+    }
+
     pub(crate) fn with_backend(backend: Arc<dyn Backend>) -> Fs {
         Fs { backend, poisoned: Arc::default() }
     }

@@ -1,11 +1,309 @@
 //! A repository in a directory of a file system, on `fs::durable`.
+//!
+//! An upload goes to `.staging/` and gets its final name in [`ObjectStorage::sync_uploads`], after the contents were
+//! made durable. So a segment's name implies complete, digest-checked contents even after a crash, and a later backup
+//! may reuse it without reading it. What a crash leaves in `.staging/` is ignored by listings.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::fs::Fs;
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{EntryKind, FileReader, FileWriter, Fs, Put, SyncMode};
+use crate::id::{IdSource, Nonce};
+use crate::repository::{ObjectStorage, RepositoryKey};
+
+const STAGING: &str = ".staging";
+const PIECE_BYTES: usize = 1 << 20;
 
 /// A directory as object storage.
+///
+/// ```
+/// # let directory = tempfile::tempdir().unwrap();
+/// use steledb::fs::Fs;
+/// use steledb::repository::{LocalStorage, ObjectStorage};
+/// let storage = LocalStorage::create(Fs::os(), directory.path().join("backups"))?;
+/// assert!(storage.describe().starts_with("file:///"));
+/// # Ok::<(), steledb::Error>(())
+/// ```
 pub struct LocalStorage {
-    _fs: Fs,
-    _root: PathBuf,
+    fs: Fs,
+    root: PathBuf,
+    ids: IdSource,
+    /// Directories below the root known to be there, to be durable and to be no symbolic links.
+    directories: Mutex<HashSet<PathBuf>>,
+    pending: Mutex<Pending>,
+}
+
+/// Uploads that have no final name yet.
+#[derive(Default)]
+struct Pending {
+    uploads: Vec<PendingUpload>,
+    /// A batch failed: which of its uploads are durable is unknown, so nothing may be built on this handle.
+    failed: Option<String>,
+}
+
+struct PendingUpload {
+    temporary: PathBuf,
+    target: PathBuf,
+}
+
+impl LocalStorage {
+    /// Makes the directory if it is missing.
+    pub fn create(fs: Fs, root: impl Into<PathBuf>) -> Result<LocalStorage> {
+        let root = root.into();
+        fs.create_dir_all(&root)?;
+        LocalStorage::open(fs, root)
+    }
+
+    /// The directory must exist.
+    pub fn open(fs: Fs, root: impl Into<PathBuf>) -> Result<LocalStorage> {
+        let root = fs.canonical(&root.into())?;
+        match fs.entry(&root)?.map(|entry| entry.kind) {
+            Some(EntryKind::Directory) => {}
+            _ => return Err(Error::invalid(format!("{} is not a directory", root.display()))),
+        }
+        let (directories, pending) = (Mutex::default(), Mutex::default());
+        Ok(LocalStorage { fs, root, ids: IdSource::system(), directories, pending })
+    }
+
+    fn path(&self, key: &RepositoryKey) -> PathBuf {
+        self.root.join(key.to_string())
+    }
+
+    /// The directories of a path from below the root to its parent.
+    fn parents(&self, path: &Path) -> Vec<PathBuf> {
+        let below = path.ancestors().skip(1).take_while(|parent| *parent != self.root);
+        let mut parents: Vec<PathBuf> = below.map(Path::to_path_buf).collect();
+        parents.reverse();
+        parents
+    }
+
+    /// Whether the parents of a path are there; a link among them would lead out of the repository and is refused.
+    fn has_parents(&self, path: &Path) -> Result<bool> {
+        for directory in self.parents(path) {
+            if self.known().contains(&directory) {
+                continue;
+            }
+            match self.fs.entry(&directory)?.map(|entry| entry.kind) {
+                None => return Ok(false),
+                Some(EntryKind::Directory) => {}
+                Some(_) => return Err(not_ours(&directory, "a directory")),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Makes the parents of a path durably.
+    fn make_parents(&self, path: &Path) -> Result<()> {
+        for directory in self.parents(path) {
+            if self.known().contains(&directory) {
+                continue;
+            }
+            self.fs.create_dir(&directory)?;
+            match self.fs.entry(&directory)?.map(|entry| entry.kind) {
+                Some(EntryKind::Directory) => self.known().insert(directory),
+                _ => return Err(not_ours(&directory, "a directory")),
+            };
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.directories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn temporary(&self) -> Result<PathBuf> {
+        let path = self.root.join(STAGING).join(Nonce::random(&self.ids).to_string());
+        self.make_parents(&path)?;
+        Ok(path)
+    }
+
+    /// Opens an object; what is no regular file is refused.
+    fn open_object(&self, key: &RepositoryKey) -> Result<FileReader> {
+        let path = self.path(key);
+        match self.size(key)? {
+            Some(_) => self.fs.open(&path),
+            None => Err(Error::not_found(format!("{} does not exist", path.display()))),
+        }
+    }
+
+    fn list_into(&self, directory: &Path, name: &str, found: &mut Vec<(RepositoryKey, u64)>) -> Result<()> {
+        let entries = match self.fs.list(directory) {
+            Err(error) if error.is(ErrorKind::NotFound) => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let name = format!("{name}{}", entry.name);
+            match (entry.kind, RepositoryKey::parse(&name)) {
+                (EntryKind::File, Some(key)) => found.push((key, entry.size_bytes)),
+                (_, Some(_)) => return Err(not_ours(&directory.join(&entry.name), "a regular file")),
+                (EntryKind::Directory, None) if !entry.name.starts_with('.') => {
+                    self.list_into(&directory.join(&entry.name), &format!("{name}/"), found)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Contents durable, then names, then the directories: the order that makes a name a promise.
+    fn publish(&self, uploads: &[PendingUpload]) -> Result<()> {
+        if !uploads.is_empty() {
+            self.fs.sync_all(&self.root)?;
+        }
+        for upload in uploads {
+            self.make_parents(&upload.target)?;
+            self.fs.link(&upload.temporary, &upload.target)?;
+        }
+        // Also without an own upload: a rival's segment that this backup reuses may be named but not yet durable.
+        self.fs.sync_all(&self.root)
+    }
+}
+
+impl ObjectStorage for LocalStorage {
+    fn describe(&self) -> String {
+        format!("file://{}", self.root.display())
+    }
+
+    fn local(&self) -> Option<(&Fs, &Path)> {
+        Some((&self.fs, &self.root))
+    }
+
+    fn put_new(&self, key: &RepositoryKey, bytes: &[u8]) -> Result<Put> {
+        let target = self.path(key);
+        self.make_parents(&target)?;
+        self.fs.put_new(&target, &self.temporary()?, bytes)
+    }
+
+    fn upload(&self, key: &RepositoryKey, source: &FileReader, expected: Digest) -> Result<()> {
+        if let Some(reason) = &self.pending().failed {
+            return Err(batch_failed(reason));
+        }
+        let target = self.path(key);
+        if self.size(key)?.is_some() {
+            return Err(Error::already_exists(format!("{}: a key is written once, ever", target.display())));
+        }
+        let temporary = self.temporary()?;
+        let copied = copy(source, self.fs.create_file(&temporary)?, expected);
+        if let Err(error) = copied {
+            remove_garbage(&self.fs, &temporary);
+            return Err(error.context(format!("copy {} to {}", source.path().display(), self.describe())));
+        }
+        self.pending().uploads.push(PendingUpload { temporary, target });
+        Ok(())
+    }
+
+    fn sync_uploads(&self) -> Result<()> {
+        // Held to the end: a rival's batch that contains our uploads must be durable before this call returns.
+        let mut pending = self.pending();
+        if let Some(reason) = &pending.failed {
+            return Err(batch_failed(reason));
+        }
+        let uploads = std::mem::take(&mut pending.uploads);
+        let published = self.publish(&uploads);
+        for upload in &uploads {
+            remove_garbage(&self.fs, &upload.temporary);
+        }
+        published.inspect_err(|error| pending.failed = Some(error.to_string()))
+    }
+
+    fn read(&self, key: &RepositoryKey, limit_bytes: u64) -> Result<Vec<u8>> {
+        let file = self.open_object(key)?;
+        if file.size_bytes() > limit_bytes {
+            return Err(Error::corrupt(format!(
+                "{} has {} bytes: at most {limit_bytes} are allowed",
+                file.path().display(),
+                file.size_bytes()
+            )));
+        }
+        let mut bytes = Vec::new();
+        read_pieces(&file, &mut |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
+    fn stream(&self, key: &RepositoryKey, consume: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        read_pieces(&self.open_object(key)?, consume)
+    }
+
+    fn size(&self, key: &RepositoryKey) -> Result<Option<u64>> {
+        let path = self.path(key);
+        if !self.has_parents(&path)? {
+            return Ok(None);
+        }
+        match self.fs.entry(&path)? {
+            None => Ok(None),
+            Some(entry) if entry.kind == EntryKind::File => Ok(Some(entry.size_bytes)),
+            Some(_) => Err(not_ours(&path, "a regular file")),
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<(RepositoryKey, u64)>> {
+        let mut found = Vec::new();
+        let directory = self.root.join(prefix);
+        if prefix.is_empty() || self.has_parents(&directory.join("-"))? {
+            self.list_into(&directory, prefix, &mut found)?;
+        }
+        found.sort_by_cached_key(|(key, _)| key.to_string());
+        Ok(found)
+    }
+
+    fn delete(&self, key: &RepositoryKey) -> Result<()> {
+        let path = self.path(key);
+        if self.size(key)?.is_none() {
+            return Ok(());
+        }
+        self.fs.remove_file(&path)?;
+        path.parent().map_or(Ok(()), |parent| self.fs.sync_dir(parent))
+    }
+}
+
+/// Copies all of a file, not yet durably; the bytes must have the expected digest.
+fn copy(source: &FileReader, mut target: FileWriter, expected: Digest) -> Result<()> {
+    let mut hasher = Hasher::new();
+    read_pieces(source, &mut |piece| {
+        hasher.update(piece);
+        let path = target.path().to_path_buf();
+        target.write_all(piece).map_err(|error| Error::io("write", &path, error))
+    })?;
+    super::check_digest(source, expected, hasher.finish())?;
+    target.finish(SyncMode::Batch)
+}
+
+pub(super) fn read_pieces(file: &FileReader, consume: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let size_bytes = file.size_bytes();
+    let mut buffer = vec![0; PIECE_BYTES.min(usize::try_from(size_bytes).unwrap_or(PIECE_BYTES))];
+    let mut offset = 0;
+    while offset < size_bytes {
+        let wanted = buffer.len().min(usize::try_from(size_bytes - offset).unwrap_or(buffer.len()));
+        file.read_exact_at(offset, &mut buffer[..wanted])?;
+        consume(&buffer[..wanted])?;
+        offset += wanted as u64;
+    }
+    Ok(())
+}
+
+fn remove_garbage(fs: &Fs, path: &Path) {
+    if let Err(error) = fs.remove_file(path) {
+        tracing::debug!(%error, "a temporary file stays in the repository's staging directory");
+    }
+}
+
+fn not_ours(path: &Path, expected: &str) -> Error {
+    Error::corrupt(format!("{} is not {expected}: SteleDB never makes such a file; remove it", path.display()))
+}
+
+fn batch_failed(reason: &str) -> Error {
+    Error::poisoned(format!(
+        "an earlier batch of uploads could not be made durable ({reason}): open the repository again"
+    ))
 }
