@@ -1,18 +1,33 @@
 //! One immutable Parquet file: written once, opened with its tail checked, read with every block it touches checked.
 //! Not here: which segments a table has (`table`), or which a query wants (`scan`).
 
+mod batches;
 mod blocks;
+mod file;
+mod footer;
 mod prune;
 mod reader;
+mod sink;
 mod writer;
 mod zone_map;
 
 pub use crate::segment_meta::{ColumnBounds, SegmentMeta, SegmentStats, SegmentTail};
+pub use batches::SegmentScan;
 pub use blocks::BlockTable;
-pub use reader::{Access, SegmentReader, SegmentScan, SegmentScanOptions};
-pub use writer::{SegmentWriter, write_segment};
+pub use reader::{SegmentReader, SegmentScanOptions};
+pub use writer::{SegmentWriter, write_segment, write_segment_from};
 
 use std::sync::atomic::AtomicU64;
+
+/// How the bytes are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// Memory-mapped: fastest; an I/O error of the disk ends the process.
+    #[default]
+    Map,
+    /// Positioned reads: an I/O error is an error.
+    Read,
+}
 
 /// What reading did; shared by all units of a scan.
 #[derive(Debug, Default)]

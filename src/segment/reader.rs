@@ -1,30 +1,29 @@
-//! Reading a segment: length and tail checked before anything is parsed, each block once before its bytes are used.
+//! Reading a segment: length and tail checked before anything is parsed, each block before its bytes are used.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use crate::error::Result;
 use crate::fs::Fs;
 use crate::id::ColumnId;
 use crate::predicate::BoundPredicate;
 use crate::schema::TableSchema;
-use crate::segment::ReadCounters;
+use crate::segment::batches::SegmentScan;
+use crate::segment::file::{CheckedFile, RawFile};
+use crate::segment::footer::read_footer;
+use crate::segment::{Access, ReadCounters};
 use crate::segment_meta::SegmentMeta;
 
-/// How the bytes are reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Access {
-    /// Memory-mapped: fastest; an I/O error of the disk ends the process.
-    #[default]
-    Map,
-    /// Positioned reads: an I/O error is an error.
-    Read,
-}
-
 /// An open segment; `Send + Sync`, shared by the scans of it.
-pub struct SegmentReader {}
+pub struct SegmentReader {
+    pub(super) file: Arc<CheckedFile>,
+    pub(super) footer: ArrowReaderMetadata,
+    pub(super) schema: TableSchema,
+    pub(super) arrow_schema: SchemaRef,
+}
 
 /// What to read of a segment.
 #[derive(Clone)]
@@ -41,37 +40,35 @@ pub struct SegmentScanOptions {
     pub counters: Arc<ReadCounters>,
 }
 
-/// The batches of one segment in row order.
-pub struct SegmentScan {}
-
 impl SegmentReader {
     /// Opens a published segment. `Corrupt`, naming the file, if length, tail or footer are not what `meta` and
     /// `schema` say.
     pub fn open(
-        _fs: &Fs,
-        _path: &Path,
-        _meta: &SegmentMeta,
-        _schema: &TableSchema,
-        _access: Access,
+        fs: &Fs,
+        path: &Path,
+        meta: &SegmentMeta,
+        schema: &TableSchema,
+        access: Access,
     ) -> Result<Arc<SegmentReader>> {
-        todo!()
+        let raw = RawFile::open(fs, path, meta.size_bytes, access)?;
+        let (footer, blocks) = read_footer(&raw, meta, schema)?;
+        Ok(Arc::new(SegmentReader {
+            file: Arc::new(CheckedFile::new(raw, blocks)),
+            footer,
+            schema: schema.clone(),
+            arrow_schema: schema.to_arrow(),
+        }))
     }
 
     /// Reads it. Row groups and pages that the predicate rules out are skipped; the predicate is then applied, so
     /// exactly the matching rows come out.
-    pub fn scan(self: &Arc<Self>, _options: SegmentScanOptions) -> Result<SegmentScan> {
-        todo!()
+    pub fn scan(self: &Arc<Self>, options: SegmentScanOptions) -> Result<SegmentScan> {
+        SegmentScan::new(self.clone(), options)
     }
 
     /// Checks every block without decoding; for `verify`.
     pub fn check_blocks(&self) -> Result<()> {
-        todo!()
-    }
-}
-
-impl Iterator for SegmentScan {
-    type Item = Result<RecordBatch>;
-    fn next(&mut self) -> Option<Result<RecordBatch>> {
-        todo!()
+        let counters = ReadCounters::default();
+        (0..self.file.block_count()).try_for_each(|index| self.file.block(index, &counters).map(drop))
     }
 }

@@ -1,0 +1,228 @@
+//! The bytes of an open segment: nothing is given out before the blocks it lies in were checked.
+
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+
+use crate::digest::crc32;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{FileReader, Fs};
+use crate::limits::BLOCK_BYTES;
+use crate::segment::{Access, BlockTable, ReadCounters};
+
+/// The raw bytes of a segment file, unchecked but for the length.
+pub(super) struct RawFile {
+    pub path: PathBuf,
+    pub size_bytes: u64,
+    source: Source,
+}
+
+enum Source {
+    Map(Bytes),
+    Read(FileReader),
+}
+
+/// The part of a segment that blocks cover.
+pub(super) struct CheckedFile {
+    raw: RawFile,
+    blocks: BlockTable,
+    /// One bit for each block of a mapping that was checked. Positioned reads are checked every time, because the next
+    /// one may come from the disk again.
+    checked: Vec<AtomicU64>,
+}
+
+/// A [`CheckedFile`] as the Parquet decoder reads it for one scan.
+#[derive(Clone)]
+pub(super) struct ScanInput {
+    pub file: Arc<CheckedFile>,
+    pub counters: Arc<ReadCounters>,
+    /// The first error of reading: the decoder keeps only its text, not its kind.
+    pub error: Arc<Mutex<Option<Error>>>,
+}
+
+impl RawFile {
+    /// Opens a file that must have `size_bytes`; a missing one is damage, because something published names it.
+    pub fn open(fs: &Fs, path: &Path, size_bytes: u64, access: Access) -> Result<RawFile> {
+        let opened = match access {
+            Access::Map => fs.map(path).map(Source::Map),
+            Access::Read => fs.open(path).map(Source::Read),
+        };
+        let source = opened.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => error.context("a segment is missing").with_kind(ErrorKind::Corrupt),
+            _ => error,
+        })?;
+        let found = match &source {
+            Source::Map(bytes) => bytes.len() as u64,
+            Source::Read(file) => file.size_bytes(),
+        };
+        if found != size_bytes {
+            return Err(Error::corrupt(format!(
+                "segment {}: expected {size_bytes} bytes, found {found}",
+                path.display()
+            )));
+        }
+        Ok(RawFile { path: path.to_owned(), size_bytes, source })
+    }
+
+    /// Bytes within the file; the caller has checked the range against `size_bytes`.
+    pub fn bytes(&self, range: Range<u64>) -> Result<Bytes> {
+        assert!(range.start <= range.end && range.end <= self.size_bytes, "range within the file");
+        match &self.source {
+            Source::Map(bytes) => Ok(bytes.slice(range.start as usize..range.end as usize)),
+            Source::Read(file) => {
+                let mut buffer = vec![0; (range.end - range.start) as usize];
+                file.read_exact_at(range.start, &mut buffer)?;
+                Ok(buffer.into())
+            }
+        }
+    }
+}
+
+impl CheckedFile {
+    pub fn new(raw: RawFile, blocks: BlockTable) -> CheckedFile {
+        assert!(blocks.covered_bytes <= raw.size_bytes, "blocks cover a part of the file");
+        let words = match raw.source {
+            Source::Map(_) => blocks.crc32.len().div_ceil(64),
+            Source::Read(_) => 0,
+        };
+        CheckedFile { raw, blocks, checked: (0..words).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.raw.path
+    }
+
+    pub fn covered_bytes(&self) -> u64 {
+        self.blocks.covered_bytes
+    }
+
+    /// Number of blocks.
+    pub fn block_count(&self) -> u64 {
+        self.blocks.crc32.len() as u64
+    }
+
+    /// The bytes of a block.
+    pub fn block(&self, index: u64, counters: &ReadCounters) -> Result<Bytes> {
+        let start = index * BLOCK_BYTES;
+        self.bytes(start..(start + BLOCK_BYTES).min(self.covered_bytes()), counters)
+    }
+
+    /// Checked bytes; a range that ends beyond the covered part is damage of whatever named it.
+    pub fn bytes(&self, range: Range<u64>, counters: &ReadCounters) -> Result<Bytes> {
+        if range.start > range.end || range.end > self.covered_bytes() {
+            return Err(Error::corrupt(format!(
+                "segment {}: expected a range within {} bytes of row groups, found {}..{}",
+                self.path().display(),
+                self.covered_bytes(),
+                range.start,
+                range.end
+            )));
+        }
+        counters.bytes_read.fetch_add(range.end - range.start, Ordering::Relaxed);
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        // Whole blocks, so that each can be checked; of a mapping this copies nothing.
+        let first = range.start / BLOCK_BYTES;
+        let last = (range.end - 1) / BLOCK_BYTES;
+        let begin = first * BLOCK_BYTES;
+        let whole = self.raw.bytes(begin..((last + 1) * BLOCK_BYTES).min(self.covered_bytes()))?;
+        for index in first..=last {
+            let from = (index - first) * BLOCK_BYTES;
+            let to = (from + BLOCK_BYTES).min(whole.len() as u64);
+            self.check_block(index, &whole[from as usize..to as usize], counters)?;
+        }
+        Ok(whole.slice((range.start - begin) as usize..(range.end - begin) as usize))
+    }
+
+    fn check_block(&self, index: u64, bytes: &[u8], counters: &ReadCounters) -> Result<()> {
+        let bit = 1u64 << (index % 64);
+        let word = self.checked.get((index / 64) as usize);
+        if word.is_some_and(|word| word.load(Ordering::Acquire) & bit != 0) {
+            return Ok(());
+        }
+        counters.blocks_checked.fetch_add(1, Ordering::Relaxed);
+        let expected = self.blocks.crc32[index as usize];
+        let found = crc32(bytes);
+        if expected != found {
+            return Err(Error::corrupt(format!(
+                "segment {}: block {index} at offset {}: expected CRC-32 {expected:08x}, found {found:08x}",
+                self.path().display(),
+                index * BLOCK_BYTES
+            )));
+        }
+        if let Some(word) = word {
+            word.fetch_or(bit, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+impl ScanInput {
+    pub fn new(file: &Arc<CheckedFile>, counters: &Arc<ReadCounters>) -> ScanInput {
+        ScanInput { file: file.clone(), counters: counters.clone(), error: Arc::default() }
+    }
+
+    /// What went wrong: the error of reading if there was one, else damage that the decoder found.
+    pub fn error_of(&self, decoder: impl std::error::Error + Send + Sync + 'static) -> Error {
+        let read = self.error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        read.unwrap_or_else(|| {
+            Error::corrupt(format!("segment {}: expected Parquet data, found: {decoder}", self.file.path().display()))
+                .with_source(decoder)
+        })
+    }
+
+    fn bytes(&self, range: Range<u64>) -> Result<Bytes, ParquetError> {
+        self.file.bytes(range, &self.counters).map_err(|error| {
+            let text = error.to_string();
+            self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            ParquetError::General(text)
+        })
+    }
+}
+
+impl Length for ScanInput {
+    fn len(&self) -> u64 {
+        self.file.covered_bytes()
+    }
+}
+
+impl ChunkReader for ScanInput {
+    type T = BlockRead;
+
+    fn get_read(&self, start: u64) -> Result<BlockRead, ParquetError> {
+        Ok(BlockRead { input: self.clone(), offset: start, current: Bytes::new() })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        self.bytes(start..start.saturating_add(length as u64))
+    }
+}
+
+/// Reads on from an offset, a block at a time: the decoder takes page headers from it, byte by byte.
+pub(super) struct BlockRead {
+    input: ScanInput,
+    offset: u64,
+    current: Bytes,
+}
+
+impl Read for BlockRead {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let end = self.input.file.covered_bytes();
+        if self.current.is_empty() && self.offset < end {
+            let block_end = ((self.offset / BLOCK_BYTES + 1) * BLOCK_BYTES).min(end);
+            self.current = self.input.bytes(self.offset..block_end).map_err(std::io::Error::other)?;
+            self.offset = block_end;
+        }
+        let taken = self.current.split_to(self.current.len().min(buffer.len()));
+        buffer[..taken.len()].copy_from_slice(&taken);
+        Ok(taken.len())
+    }
+}

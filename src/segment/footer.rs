@@ -1,0 +1,139 @@
+//! The footer of a segment: parsed from a tail whose checksum was right, then held against the table log and schema.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+
+use crate::digest::crc32;
+use crate::error::{Error, Result};
+use crate::limits::SEGMENT_TAIL_BYTES_MAX;
+use crate::schema::TableSchema;
+use crate::segment::BlockTable;
+use crate::segment::blocks::BLOCKS_KEY;
+use crate::segment::file::RawFile;
+use crate::segment_meta::SegmentMeta;
+
+/// `PAR1` at the beginning of the file.
+const MAGIC_BYTES: u64 = 4;
+
+/// Reads and checks the tail; gives the parsed footer and the block table.
+pub(super) fn read_footer(
+    raw: &RawFile,
+    meta: &SegmentMeta,
+    schema: &TableSchema,
+) -> Result<(ArrowReaderMetadata, BlockTable)> {
+    let path = raw.path.as_path();
+    let offset = meta.tail.offset;
+    if offset < MAGIC_BYTES || offset >= raw.size_bytes || raw.size_bytes - offset > SEGMENT_TAIL_BYTES_MAX {
+        return Err(corrupt(
+            path,
+            format!("a tail of at most {SEGMENT_TAIL_BYTES_MAX} bytes within {} bytes", raw.size_bytes),
+            format!("a tail from offset {offset}"),
+        ));
+    }
+    let tail = raw.bytes(offset..raw.size_bytes)?;
+    let found = crc32(&tail);
+    if found != meta.tail.crc32 {
+        return Err(corrupt(path, format!("tail CRC-32 {:08x}", meta.tail.crc32), format!("{found:08x}")));
+    }
+
+    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+    reader.try_parse_sized(&tail, raw.size_bytes).map_err(|error| parquet_error(path, error))?;
+    let metadata = reader.finish().map_err(|error| parquet_error(path, error))?;
+    check_rows(path, &metadata, meta)?;
+    check_ranges(path, &metadata, offset)?;
+    let blocks = block_table(path, &metadata, offset)?;
+
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let arrow =
+        ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|error| parquet_error(path, error))?;
+    check_columns(path, &arrow, schema)?;
+    Ok((arrow, blocks))
+}
+
+fn check_rows(path: &Path, metadata: &ParquetMetaData, meta: &SegmentMeta) -> Result<()> {
+    let in_file = metadata.file_metadata().num_rows();
+    let in_groups = metadata.row_groups().iter().try_fold(0i64, |sum, group| match group.num_rows() {
+        rows if rows > 0 => sum.checked_add(rows),
+        _ => None,
+    });
+    if in_groups != Some(in_file) || u64::try_from(in_file).ok() != Some(meta.rows) || meta.rows == 0 {
+        return Err(corrupt(
+            path,
+            format!("{} rows", meta.rows),
+            format!("{in_file} in the footer, {in_groups:?} in its row groups"),
+        ));
+    }
+    Ok(())
+}
+
+/// Every column chunk lies in the part that blocks cover.
+fn check_ranges(path: &Path, metadata: &ParquetMetaData, covered_bytes: u64) -> Result<()> {
+    for chunk in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+        let range = chunk_range(chunk);
+        if !range.is_some_and(|(start, end)| MAGIC_BYTES <= start && start <= end && end <= covered_bytes) {
+            return Err(corrupt(
+                path,
+                format!("column chunks within {MAGIC_BYTES}..{covered_bytes}"),
+                format!("{range:?} for {}", chunk.column_path()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// As `ColumnChunkMetaData::byte_range`, which panics on negative numbers.
+fn chunk_range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
+    let start = u64::try_from(chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset())).ok()?;
+    let size = u64::try_from(chunk.compressed_size()).ok()?;
+    Some((start, start.checked_add(size)?))
+}
+
+fn block_table(path: &Path, metadata: &ParquetMetaData, covered_bytes: u64) -> Result<BlockTable> {
+    let entries = metadata.file_metadata().key_value_metadata();
+    let text = entries.into_iter().flatten().find(|entry| entry.key == BLOCKS_KEY);
+    let text = text.and_then(|entry| entry.value.as_deref());
+    let Some(text) = text else {
+        return Err(corrupt(path, format!("{BLOCKS_KEY} in the metadata"), "none".to_owned()));
+    };
+    BlockTable::decode(text, covered_bytes).map_err(|error| error.context(format!("segment {}", path.display())))
+}
+
+/// The columns are those of the table, in order, by id, name, type and nullability.
+fn check_columns(path: &Path, arrow: &ArrowReaderMetadata, schema: &TableSchema) -> Result<()> {
+    let roots = arrow.parquet_schema().root_schema().get_fields();
+    let fields = arrow.schema().fields();
+    let leaves = arrow.parquet_schema().num_columns();
+    if roots.len() != schema.columns.len() || fields.len() != roots.len() || leaves != roots.len() {
+        return Err(corrupt(path, format!("{} columns", schema.columns.len()), format!("{}", roots.len())));
+    }
+    for ((root, field), column) in roots.iter().zip(fields).zip(&schema.columns) {
+        let info = root.get_basic_info();
+        let id = info.has_id().then(|| info.id());
+        let same = id.and_then(|id| u32::try_from(id).ok()) == Some(column.id.get())
+            && field.name() == column.name.as_str()
+            && *field.data_type() == column.data_type.to_arrow()
+            && field.is_nullable() == column.nullable;
+        if !same {
+            let null = |nullable| if nullable { "NULL" } else { "NOT NULL" };
+            return Err(corrupt(
+                path,
+                format!("column {} {} {} {}", column.id, column.name, column.data_type, null(column.nullable)),
+                format!("{id:?} {} {} {}", field.name(), field.data_type(), null(field.is_nullable())),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn corrupt(path: &Path, expected: String, found: String) -> Error {
+    Error::corrupt(format!("segment {}: expected {expected}, found {found}", path.display()))
+}
+
+/// The bytes were what the log says, so this is a segment that another program wrote, or a fault of ours.
+pub(super) fn parquet_error(path: &Path, error: ParquetError) -> Error {
+    Error::corrupt(format!("segment {}: expected a Parquet footer, found: {error}", path.display())).with_source(error)
+}
