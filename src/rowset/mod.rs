@@ -1,5 +1,7 @@
 //! A rowset is what one load or one merge wrote into one tablet: sorted segments under one random id.
 
+mod sort;
 mod writer;
 
-pub use writer::{RowsetWriter, sort_batches};
+pub use sort::sort_batches;
+pub use writer::RowsetWriter;

@@ -4,27 +4,64 @@
 mod plan;
 mod run;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 
-use crate::error::Result;
+pub use crate::segment::Access;
+
+use crate::error::{Error, Result};
 use crate::id::Version;
 use crate::predicate::Predicate;
-use crate::segment::Access;
-use crate::store::Table;
-use crate::table::TableVersion;
+use crate::segment::SegmentMeta;
+use crate::store::{Store, Table};
+use crate::table::{LiveTable, TableVersion};
+use plan::choose_segments;
+use run::{Shared, UnitBatches, run_units};
+
+const BATCH_ROWS: usize = 8192;
 
 /// A scan being described.
+///
+/// ```no_run
+/// use steledb::{Predicate, Store, Value};
+/// let store = Store::open("/srv/stele")?;
+/// let recent = store
+///     .table("shop", "orders")?
+///     .scan()
+///     .columns(&["id", "total"])
+///     .filter(Predicate::ge("day", Value::Text("2024-01-01".into())))
+///     .collect()?;
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Clone)]
-pub struct ScanBuilder {}
+pub struct ScanBuilder {
+    store: Store,
+    /// For older versions; `None` if the version was given.
+    live: Option<Arc<LiveTable>>,
+    version: Arc<TableVersion>,
+    what: String,
+    columns: Option<Vec<String>>,
+    predicate: Option<Predicate>,
+    limit: Option<u64>,
+    at_version: Option<Version>,
+    batch_rows: usize,
+    access: Access,
+}
 
 /// A planned scan: what is left to read after pruning.
-pub struct Scan {}
+pub struct Scan {
+    shared: Arc<Shared>,
+    units: Vec<ScanUnit>,
+}
 
 /// One piece of a scan that one thread can run: a segment.
-pub struct ScanUnit {}
+pub struct ScanUnit {
+    shared: Arc<Shared>,
+    segment: Arc<SegmentMeta>,
+}
 
 /// What a scan looked at; complete when all units have run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,75 +99,170 @@ pub struct ScanCounters {
 impl Table {
     /// Describes a scan of the current version.
     pub fn scan(&self) -> ScanBuilder {
-        todo!()
+        let mut builder = ScanBuilder::of(&self.store, self.live.current());
+        builder.live = Some(self.live.clone());
+        builder.what = format!("scan of table {}.{}", self.database, self.name);
+        builder
     }
 }
 
 impl ScanBuilder {
     /// A scan of a version held elsewhere (a snapshot, a backup check).
-    pub(crate) fn of(_store: &crate::store::Store, _version: Arc<TableVersion>) -> ScanBuilder {
-        todo!()
+    pub(crate) fn of(store: &Store, version: Arc<TableVersion>) -> ScanBuilder {
+        ScanBuilder {
+            store: store.clone(),
+            live: None,
+            what: format!("scan of table {}", version.metadata.table),
+            version,
+            columns: None,
+            predicate: None,
+            limit: None,
+            at_version: None,
+            batch_rows: BATCH_ROWS,
+            access: Access::default(),
+        }
     }
-    /// Only these columns, in this order.
-    pub fn columns<S: AsRef<str>>(self, _columns: &[S]) -> ScanBuilder {
-        todo!()
+
+    /// Only these columns, in this order; none gives batches that only have a number of rows.
+    pub fn columns<S: AsRef<str>>(mut self, columns: &[S]) -> ScanBuilder {
+        self.columns = Some(columns.iter().map(|name| name.as_ref().to_owned()).collect());
+        self
     }
-    /// Only rows for which this is true.
-    pub fn filter(self, _predicate: Predicate) -> ScanBuilder {
-        todo!()
+
+    /// Only rows for which this is true, and for which every filter given before is.
+    pub fn filter(mut self, predicate: Predicate) -> ScanBuilder {
+        self.predicate = Some(match self.predicate {
+            None => predicate,
+            Some(before) => before.and(predicate),
+        });
+        self
     }
+
     /// At most so many rows.
-    pub fn limit(self, _rows: u64) -> ScanBuilder {
-        todo!()
+    pub fn limit(mut self, rows: u64) -> ScanBuilder {
+        self.limit = Some(rows);
+        self
     }
+
     /// An older version.
-    pub fn at_version(self, _version: Version) -> ScanBuilder {
-        todo!()
+    pub fn at_version(mut self, version: Version) -> ScanBuilder {
+        self.at_version = Some(version);
+        self
     }
+
     /// Rows of a batch at most; 8192 by default.
-    pub fn batch_rows(self, _rows: usize) -> ScanBuilder {
-        todo!()
+    pub fn batch_rows(mut self, rows: usize) -> ScanBuilder {
+        self.batch_rows = rows;
+        self
     }
+
     /// How bytes are reached; mapped by default.
-    pub fn access(self, _access: Access) -> ScanBuilder {
-        todo!()
+    pub fn access(mut self, access: Access) -> ScanBuilder {
+        self.access = access;
+        self
     }
+
     /// Prunes and plans.
     pub fn plan(self) -> Result<Scan> {
-        todo!()
+        let what = self.what.clone();
+        self.plan_or_error().map_err(|error| error.context(what))
     }
+
     /// Plans, reads in parallel and gives all batches in order of partition, tablet, segment.
     pub fn collect(self) -> Result<Vec<RecordBatch>> {
-        todo!()
+        let scan = self.plan()?;
+        let batches: Vec<Mutex<Vec<RecordBatch>>> = scan.units.iter().map(|_| Mutex::default()).collect();
+        run_units(&scan.shared, &scan.units, |unit, batch| {
+            batches[unit].lock().unwrap_or_else(PoisonError::into_inner).push(batch);
+            Ok(())
+        })?;
+        let in_order = batches.into_iter().flat_map(|unit| unit.into_inner().unwrap_or_else(PoisonError::into_inner));
+        Ok(in_order.collect())
     }
+
     /// Plans and counts the matching rows, from metadata alone where no predicate asks for more.
-    pub fn count(self) -> Result<u64> {
-        todo!()
+    pub fn count(mut self) -> Result<u64> {
+        self.columns = Some(Vec::new());
+        let counts_all = self.predicate.is_none();
+        let scan = self.plan()?;
+        if counts_all {
+            return Ok(scan.shared.version.row_count().min(scan.shared.limit.unwrap_or(u64::MAX)));
+        }
+        let rows = AtomicU64::new(0);
+        scan.for_each(|batch| {
+            rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+            Ok(())
+        })?;
+        Ok(rows.into_inner())
+    }
+
+    fn plan_or_error(self) -> Result<Scan> {
+        if self.batch_rows == 0 {
+            return Err(Error::invalid("batch_rows is 0: ask for at least one row in a batch"));
+        }
+        let version = match (self.at_version, self.live) {
+            (None, _) => self.version,
+            (Some(number), _) if number == self.version.version => self.version,
+            (Some(number), Some(live)) => live.at(number)?,
+            (Some(number), None) => {
+                return Err(Error::invalid(format!(
+                    "version {number} is not held here, only version {}",
+                    self.version.version
+                )));
+            }
+        };
+        let schema = &version.schema;
+        let columns = match &self.columns {
+            None => schema.columns.iter().collect(),
+            Some(names) => names.iter().map(|name| schema.column(name)).collect::<Result<Vec<_>>>()?,
+        };
+        let predicate = self.predicate.map(|predicate| predicate.bind(schema)).transpose()?;
+        let (segments, planned) = choose_segments(&version, predicate.as_ref())?;
+        let shared = Arc::new(Shared {
+            store: self.store,
+            what: self.what,
+            schema: Arc::new(Schema::new(columns.iter().map(|column| column.to_arrow()).collect::<Vec<_>>())),
+            projection: columns.iter().map(|column| column.id).collect(),
+            predicate,
+            limit: self.limit,
+            batch_rows: self.batch_rows,
+            access: self.access,
+            planned,
+            read: Arc::default(),
+            rows: AtomicU64::new(0),
+            version,
+        });
+        let units = segments.into_iter().map(|segment| ScanUnit { shared: shared.clone(), segment }).collect();
+        Ok(Scan { shared, units })
     }
 }
 
 impl Scan {
     /// The schema of the batches.
     pub fn schema(&self) -> SchemaRef {
-        todo!()
+        self.shared.schema.clone()
     }
-    /// The pieces, to be run by the caller on any threads, each in order.
+
+    /// The pieces, to be run by the caller on any threads, each in order. A limit holds for each piece alone.
     pub fn units(&self) -> &[ScanUnit] {
-        todo!()
+        &self.units
     }
-    /// Runs all units on the store's threads and hands each batch to `consume`, from several threads at once.
-    pub fn for_each(&self, _consume: impl Fn(RecordBatch) -> Result<()> + Send + Sync) -> Result<()> {
-        todo!()
+
+    /// Runs all units on the store's threads and hands each batch to `consume`, from several threads at once. With a
+    /// limit, units are run one after another, so that the same rows come out each time.
+    pub fn for_each(&self, consume: impl Fn(RecordBatch) -> Result<()> + Send + Sync) -> Result<()> {
+        run_units(&self.shared, &self.units, |_, batch| consume(batch))
     }
+
     /// What was looked at so far.
     pub fn counters(&self) -> ScanCounters {
-        todo!()
+        self.shared.counters()
     }
 }
 
 impl ScanUnit {
     /// The batches of this piece in order.
     pub fn run(&self) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
-        todo!()
+        Ok(Box::new(UnitBatches::open(self, self.shared.limit)?))
     }
 }

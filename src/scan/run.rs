@@ -1,1 +1,118 @@
 //! Reading what was planned.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use crate::error::Result;
+use crate::id::ColumnId;
+use crate::predicate::BoundPredicate;
+use crate::scan::{ScanCounters, ScanUnit};
+use crate::segment::{Access, ReadCounters, SegmentReader, SegmentScan, SegmentScanOptions};
+use crate::store::Store;
+use crate::table::TableVersion;
+
+/// What all units of a scan share.
+pub(super) struct Shared {
+    pub store: Store,
+    /// The pin: its segments stay while the scan lives.
+    pub version: Arc<TableVersion>,
+    /// "scan of table d.t", for errors.
+    pub what: String,
+    pub schema: SchemaRef,
+    pub projection: Vec<ColumnId>,
+    pub predicate: Option<BoundPredicate>,
+    pub limit: Option<u64>,
+    pub batch_rows: usize,
+    pub access: Access,
+    pub planned: ScanCounters,
+    pub read: Arc<ReadCounters>,
+    pub rows: AtomicU64,
+}
+
+impl Shared {
+    /// What was looked at so far.
+    pub fn counters(&self) -> ScanCounters {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ScanCounters {
+            row_groups: get(&self.read.row_groups),
+            row_groups_pruned: get(&self.read.row_groups_pruned),
+            pages: get(&self.read.pages),
+            pages_pruned: get(&self.read.pages_pruned),
+            rows_read: get(&self.read.rows_read),
+            rows: get(&self.rows),
+            bytes_read: get(&self.read.bytes_read),
+            blocks_checked: get(&self.read.blocks_checked),
+            ..self.planned.clone()
+        }
+    }
+}
+
+/// The batches of one unit.
+pub(super) struct UnitBatches {
+    shared: Arc<Shared>,
+    scan: SegmentScan,
+}
+
+impl UnitBatches {
+    /// Opens the segment, to give at most `limit` rows.
+    pub fn open(unit: &ScanUnit, limit: Option<u64>) -> Result<UnitBatches> {
+        let shared = &unit.shared;
+        let options = SegmentScanOptions {
+            projection: shared.projection.clone(),
+            predicate: shared.predicate.clone(),
+            limit,
+            batch_rows: shared.batch_rows,
+            counters: shared.read.clone(),
+        };
+        let path = shared.version.layout.segment(&unit.segment.name);
+        let fs = &shared.store.inner.environment.fs;
+        let scan = SegmentReader::open(fs, &path, &unit.segment, &shared.version.schema, shared.access)
+            .and_then(|reader| reader.scan(options))
+            .map_err(|error| error.context(&shared.what))?;
+        Ok(UnitBatches { shared: shared.clone(), scan })
+    }
+}
+
+impl Iterator for UnitBatches {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Result<RecordBatch>> {
+        let batch = self.scan.next()?;
+        if let Ok(batch) = &batch {
+            self.shared.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        }
+        Some(batch.map_err(|error| error.context(&self.shared.what)))
+    }
+}
+
+/// Runs all units: without a limit in parallel, with one in order until it is reached, so that the same rows come out
+/// each time. `consume` gets the position of the unit.
+pub(super) fn run_units(
+    shared: &Shared,
+    units: &[ScanUnit],
+    consume: impl Fn(usize, RecordBatch) -> Result<()> + Send + Sync,
+) -> Result<()> {
+    let pool = &shared.store.inner.environment.pool;
+    let Some(limit) = shared.limit else {
+        let numbered = units.iter().enumerate().collect();
+        let run = |(index, unit): (usize, &ScanUnit)| unit.run()?.try_for_each(|batch| consume(index, batch?));
+        return pool.map(numbered, run).map(drop);
+    };
+    pool.install(|| {
+        let mut remaining = limit;
+        for (index, unit) in units.iter().enumerate() {
+            if remaining == 0 {
+                break;
+            }
+            for batch in UnitBatches::open(unit, Some(remaining))? {
+                let batch = batch?;
+                remaining -= batch.num_rows() as u64;
+                consume(index, batch)?;
+            }
+        }
+        Ok(())
+    })
+}
