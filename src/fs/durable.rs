@@ -270,7 +270,7 @@ fn link_limit(error: &std::io::Error) -> Option<&'static str> {
     }
 }
 
-fn link_error(from: &Path, to: &Path, error: std::io::Error) -> Error {
+pub(super) fn link_error(from: &Path, to: &Path, error: std::io::Error) -> Error {
     match link_limit(&error) {
         Some(limit) => {
             let message = format!("cannot link {} to {}: {limit}", from.display(), to.display());

@@ -12,6 +12,9 @@ mod lock;
 mod mmap;
 mod os;
 mod sim;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -120,6 +120,11 @@ impl BackendFile for OsFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        // Offsets come from bytes on disk. The system calls those invalid that no file can reach; to us they are merely
+        // behind the end.
+        if offset.checked_add(buffer.len() as u64).is_none_or(|end| end > i64::MAX as u64) {
+            return Ok(0);
+        }
         loop {
             match self.file.read_at(buffer, offset) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
