@@ -1,10 +1,20 @@
-//! Actions of the table log as typed values, and their JSON.
+//! Actions of the table log as typed values. Their bytes are in `wire` (JSON) and `checkpoint` (Parquet).
 
 use std::sync::Arc;
 
+use crate::error::{Error, Result};
 use crate::id::{Label, LineageId, PartitionId, TableId, Version};
-use crate::schema::{PartitionMeta, TableSchema};
+use crate::schema::{DataType, PartitionMeta, TableSchema};
 use crate::segment_meta::SegmentMeta;
+
+/// Segments lie in tablets: keeps foreign writers out.
+const FEATURE_TABLETS: &str = "stele-tablets";
+/// Partitions are `domainMetadata`.
+const FEATURE_DOMAINS: &str = "domainMetadata";
+/// Commits carry their time.
+const FEATURE_TIMESTAMPS: &str = "inCommitTimestamp";
+/// DATETIME columns: `timestamp_ntz`.
+const FEATURE_DATETIME: &str = "timestampNtz";
 
 /// One change of a table. A commit is a list of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +86,32 @@ pub struct TableMetadata {
 impl Protocol {
     /// The protocol that a table of this schema starts with: reader 1, or 3 with `timestampNtz` if a column is DATETIME;
     /// writer 7 with `stele-tablets`, `domainMetadata`, `inCommitTimestamp`.
-    pub fn of(_schema: &TableSchema) -> Protocol {
-        todo!()
+    pub fn of(schema: &TableSchema) -> Protocol {
+        let mut reader_features = Vec::new();
+        let mut writer_features = vec![FEATURE_TABLETS, FEATURE_DOMAINS, FEATURE_TIMESTAMPS];
+        if schema.columns.iter().any(|column| column.data_type == DataType::DateTime) {
+            reader_features.push(FEATURE_DATETIME);
+            writer_features.push(FEATURE_DATETIME);
+        }
+        Protocol {
+            reader_features: reader_features.into_iter().map(str::to_owned).collect(),
+            writer_features: writer_features.into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// `Unsupported`, naming it, if there is a feature that this build does not know.
+    pub(super) fn check_known(&self) -> Result<()> {
+        const READER: &[&str] = &[FEATURE_DATETIME];
+        const WRITER: &[&str] = &[FEATURE_TABLETS, FEATURE_DOMAINS, FEATURE_TIMESTAMPS, FEATURE_DATETIME];
+        for (kind, features, known) in
+            [("reader", &self.reader_features, READER), ("writer", &self.writer_features, WRITER)]
+        {
+            if let Some(feature) = features.iter().find(|feature| !known.contains(&feature.as_str())) {
+                return Err(Error::unsupported(format!(
+                    "the table needs the {kind} feature {feature:?}, which this build does not know: use a newer one"
+                )));
+            }
+        }
+        Ok(())
     }
 }

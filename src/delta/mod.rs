@@ -4,7 +4,9 @@
 mod actions;
 mod checkpoint;
 mod commit;
+mod metadata;
 mod stats;
+mod wire;
 
 pub use actions::{Action, Protocol, TableMetadata};
 pub use checkpoint::{decode_checkpoint, encode_checkpoint};

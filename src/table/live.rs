@@ -1,72 +1,306 @@
 //! A table that is open: the current version and the commit.
+//!
+//! Locks, in the order in which they are taken: the commit lock of the table, the gate of the store, the current
+//! version, the list of pins. Only the first two are held across file I/O.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
-use crate::delta::Action;
-use crate::error::Result;
-use crate::fs::TableLayout;
-use crate::id::{TableId, Version};
-use crate::table::{Environment, TableVersion};
+use crate::delta::{Action, CheckpointRef, encode_checkpoint};
+use crate::digest::Digest;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{Put, TableLayout};
+use crate::id::{OperationId, TableId, Version};
+use crate::limits::{CHECKPOINT_INTERVAL, LOG_FILE_BYTES_MAX};
+use crate::table::log::{Listing, encode_checked, read_next};
+use crate::table::{Environment, TableLog, TableVersion};
 
 /// An open table. Reading takes an `Arc<TableVersion>`, which is the pin: what it names stays.
-pub struct LiveTable {}
+pub struct LiveTable {
+    environment: Arc<Environment>,
+    id: TableId,
+    layout: TableLayout,
+    current: RwLock<Arc<TableVersion>>,
+    /// The commit lock.
+    writing: Mutex<Writing>,
+    /// Whether `writing` is `Closed`, readable without the commit lock.
+    closed: AtomicBool,
+    /// Versions that are not current but were held by somebody when they were last looked at.
+    pins: Mutex<Vec<Weak<TableVersion>>>,
+}
+
+/// Whether commits are taken.
+enum Writing {
+    Open,
+    /// The table was dropped or swapped out.
+    Closed,
+    /// Whether a commit is in the log could not be found out.
+    Unknown(String),
+}
 
 impl LiveTable {
     /// Reads the log of `tables/<id>` (or of a snapshot's table directory).
-    pub fn open(_environment: &Arc<Environment>, _id: TableId, _layout: TableLayout) -> Result<LiveTable> {
-        todo!()
+    pub fn open(environment: &Arc<Environment>, id: TableId, layout: TableLayout) -> Result<LiveTable> {
+        let current = TableLog::load_newest(&environment.fs, &layout)?;
+        if current.metadata.table != id {
+            return Err(Error::corrupt(format!(
+                "{} holds the log of table {}, expected table {id}",
+                layout.dir().display(),
+                current.metadata.table
+            )));
+        }
+        Ok(LiveTable {
+            environment: environment.clone(),
+            id,
+            layout,
+            current: RwLock::new(Arc::new(current)),
+            writing: Mutex::new(Writing::Open),
+            closed: AtomicBool::new(false),
+            pins: Mutex::default(),
+        })
     }
 
     /// Its id.
     pub fn id(&self) -> TableId {
-        todo!()
+        self.id
     }
 
     /// Its directory.
     pub fn layout(&self) -> &TableLayout {
-        todo!()
+        &self.layout
     }
 
     /// The current version.
     pub fn current(&self) -> Arc<TableVersion> {
-        todo!()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// An older version, read from the log.
-    pub fn at(&self, _version: Version) -> Result<Arc<TableVersion>> {
-        todo!()
+    /// An older version, read from the log. `NotFound` says which versions are kept.
+    pub fn at(&self, version: Version) -> Result<Arc<TableVersion>> {
+        let current = self.current();
+        if version == current.version {
+            return Ok(current);
+        }
+        self.check_kept(version)?;
+        let loaded = Arc::new(TableLog::load_version(&self.environment.fs, &self.layout, version)?);
+        self.pin(&loaded);
+        // The collector raises the oldest version first and looks for pins then: it sees this pin or is seen here.
+        self.check_kept(version)?;
+        Ok(loaded)
     }
 
     /// Commits what `decide` makes of the current version, under the commit lock of the table: version N+1 appears by
     /// put-if-absent and is installed (the one commit point). `decide` gives the actions without `CommitInfo`; no
     /// actions = no commit, the current version is given back. Files that the actions add must be durable before.
-    /// Every `CHECKPOINT_INTERVAL` versions a checkpoint follows; its failure does not fail the commit.
+    /// If version N is a multiple of `CHECKPOINT_INTERVAL`, its checkpoint is written before and named by N+1; its
+    /// failure does not fail the commit.
     pub fn commit(
         &self,
-        _operation: &str,
-        _decide: impl FnOnce(&TableVersion) -> Result<Vec<Action>>,
+        operation: &str,
+        decide: impl FnOnce(&TableVersion) -> Result<Vec<Action>>,
     ) -> Result<Arc<TableVersion>> {
-        todo!()
+        self.environment.check_writable()?;
+        let mut writing = self.writing();
+        self.check_open(&writing)?;
+        let current = self.current();
+        let mut actions = decide(&current)?;
+        if actions.is_empty() {
+            return Ok(current);
+        }
+        let after = current.timestamp_ms.checked_add(1).ok_or_else(|| Error::invalid("the time of a table ran out"))?;
+        let timestamp_ms = self.environment.clock.now_ms().max(after);
+        actions.insert(0, Action::CommitInfo { timestamp_ms, operation: operation.to_owned() });
+
+        let name = self.layout.dir().display().to_string();
+        let mut next = current
+            .apply(current.digest, &actions, &name)
+            .map_err(|error| if error.is(ErrorKind::Corrupt) { error.with_kind(ErrorKind::Invalid) } else { error })?;
+        let checkpoint = self.checkpoint(&current);
+        let target = self.layout.version(next.version);
+        let (bytes, digest) = encode_checked(&actions, current.digest, checkpoint, &target)?;
+        next.digest = digest;
+        drop(current);
+
+        // A moment of several tables is taken with the gate held exclusively: a version is in it with its file or not.
+        let _gate = self.environment.gate.read().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.publish(&target, &bytes) {
+            if error.is(ErrorKind::Poisoned) {
+                *writing = Writing::Unknown(error.to_string());
+            }
+            return Err(error);
+        }
+        Ok(self.install(next))
     }
 
     /// Reads versions that another process committed; for read-only stores.
     pub fn refresh(&self) -> Result<()> {
-        todo!()
+        let _writing = self.writing();
+        let current = self.current();
+        let listing = Listing::read(&self.environment.fs, &self.layout)?;
+        let newest = listing.versions.last().copied().unwrap_or_default();
+        let mut numbers = current.version.get() + 1..=newest;
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let next = if numbers.all(|number| listing.versions.contains(&number)) {
+            let mut next = read_next(&self.environment.fs, &current)?;
+            while next.version.get() < newest {
+                next = read_next(&self.environment.fs, &next)?;
+            }
+            next
+        } else {
+            TableLog::load_newest(&self.environment.fs, &self.layout)?
+        };
+        drop(current);
+        self.install(next);
+        Ok(())
     }
 
-    /// Whether somebody in this process holds a version of the table other than the current one.
+    /// Whether somebody in this process holds a version of the table other than the current one; of a closed table, any
+    /// version.
     pub fn has_pins(&self) -> bool {
-        todo!()
+        let closed = self.closed.load(Ordering::SeqCst);
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        if closed && Arc::strong_count(&current) > 1 {
+            return true;
+        }
+        let mut pins = self.pins();
+        pins.retain(|pin| pin.strong_count() > 0);
+        !pins.is_empty()
     }
 
-    /// Writes go nowhere any more (the table is being dropped or swapped out): from here on commits fail with
-    /// `NotFound`. Waits for a running commit.
+    /// Writes go nowhere any more (the table was dropped or swapped out): commits fail with `NotFound`. Waits for a
+    /// commit that is under way.
     pub fn close(&self) {
-        todo!()
+        let mut writing = self.writing();
+        // Reopening must not forget that the log is in an unknown state.
+        if matches!(*writing, Writing::Open) {
+            *writing = Writing::Closed;
+        }
+        self.closed.store(true, Ordering::SeqCst);
     }
 
-    /// Takes a [`LiveTable::close`] back, when the catalog change it was made for failed.
+    /// Takes back [`LiveTable::close`], when what was to replace the table did not come about. A table whose log is in an
+    /// unknown state stays so.
     pub fn reopen(&self) {
-        todo!()
+        let mut writing = self.writing();
+        if matches!(*writing, Writing::Closed) {
+            *writing = Writing::Open;
+        }
+        self.closed.store(false, Ordering::SeqCst);
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pins(&self) -> MutexGuard<'_, Vec<Weak<TableVersion>>> {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_open(&self, writing: &Writing) -> Result<()> {
+        match writing {
+            Writing::Open => Ok(()),
+            Writing::Closed => Err(Error::not_found(format!(
+                "table {} was dropped or replaced while this operation ran: look it up again",
+                self.id
+            ))),
+            Writing::Unknown(why) => Err(Error::poisoned(why.clone())),
+        }
+    }
+
+    fn check_kept(&self, version: Version) -> Result<()> {
+        let current = self.current();
+        if (current.oldest_version..=current.version).contains(&version) {
+            return Ok(());
+        }
+        Err(Error::not_found(format!(
+            "version {version} of table {} is not there: versions {} to {} are kept",
+            self.id, current.oldest_version, current.version
+        )))
+    }
+
+    fn pin(&self, version: &Arc<TableVersion>) {
+        let mut pins = self.pins();
+        pins.retain(|pin| pin.strong_count() > 0);
+        pins.push(Arc::downgrade(version));
+    }
+
+    fn install(&self, next: TableVersion) -> Arc<TableVersion> {
+        let next = Arc::new(next);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *current, next.clone());
+        // While the lock is held nobody can take the old version from here, so that the count only falls.
+        if Arc::strong_count(&old) > 1 {
+            self.pin(&old);
+        }
+        next
+    }
+
+    /// Makes the version file appear. `Poisoned` if it is unknown whether it did.
+    fn publish(&self, target: &Path, bytes: &[u8]) -> Result<()> {
+        let fs = &self.environment.fs;
+        let error = match fs.put_new(target, &self.temporary(), bytes) {
+            Ok(Put::Created) => return Ok(()),
+            Ok(Put::Exists) => {
+                return Err(Error::conflict(format!(
+                    "{} exists already: another process wrote this version; open the store again",
+                    target.display()
+                )));
+            }
+            Err(error) => error,
+        };
+        let unknown = |what: &str| {
+            Error::poisoned(format!(
+                "whether {} was committed is unknown: {error}; {what}: close the store and open it again",
+                target.display()
+            ))
+        };
+        match fs.read(target, LOG_FILE_BYTES_MAX) {
+            // It is there. It counts only once its name is durable.
+            Ok(found) if found == bytes => fs.sync_dir(&self.layout.log()).map_err(|sync| unknown(&sync.to_string())),
+            Ok(_) => Err(Error::conflict(format!("{} was written by another process", target.display()))),
+            Err(missing) if missing.is(ErrorKind::NotFound) => Err(error),
+            Err(read) => Err(unknown(&read.to_string())),
+        }
+    }
+
+    fn temporary(&self) -> std::path::PathBuf {
+        self.environment.layout.operation(OperationId::random(&self.environment.ids))
+    }
+
+    /// Writes the checkpoint of `current` if it is due. It is written just before the commit that names it, so that it
+    /// needs no memory from one commit to the next, which may be in another process.
+    fn checkpoint(&self, current: &TableVersion) -> Option<CheckpointRef> {
+        let number = current.version.get();
+        if number == 0 || !number.is_multiple_of(CHECKPOINT_INTERVAL) {
+            return None;
+        }
+        match self.write_checkpoint(current) {
+            Ok(written) => written,
+            Err(error) => {
+                tracing::warn!(table = %self.id, version = number, %error, "no checkpoint was written");
+                None
+            }
+        }
+    }
+
+    fn write_checkpoint(&self, current: &TableVersion) -> Result<Option<CheckpointRef>> {
+        let fs = &self.environment.fs;
+        let target = self.layout.checkpoint(current.version);
+        let bytes = encode_checkpoint(&current.to_actions(None))?;
+        if bytes.len() as u64 > LOG_FILE_BYTES_MAX {
+            return Err(Error::invalid(format!("the checkpoint would have {} bytes", bytes.len())));
+        }
+        // A file that an earlier attempt left is as good as ours, because encoding is deterministic.
+        if fs.put_new(&target, &self.temporary(), &bytes)? == Put::Exists
+            && fs.read(&target, LOG_FILE_BYTES_MAX)? != bytes
+        {
+            tracing::warn!(file = %target.display(), "a checkpoint of another writer stays unused");
+            return Ok(None);
+        }
+        let size_bytes = bytes.len() as u64;
+        Ok(Some(CheckpointRef { version: current.version, digest: Digest::of(&bytes), size_bytes }))
     }
 }

@@ -1,6 +1,7 @@
 //! One table: its versions as immutable values, its log, the one commit mechanism. Not here: names and databases
 //! (`catalog`), reading rows (`scan`), writing rows (`load`).
 
+mod apply;
 mod environment;
 mod live;
 mod log;

@@ -1,12 +1,12 @@
 //! A version of a table is an immutable value. A change is a method that gives the next one, sharing what it did not
-//! touch; nothing here does I/O.
+//! touch; nothing here does I/O. How actions change a version is in `apply`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::delta::{Action, TableMetadata};
+use crate::delta::{Action, Protocol, TableMetadata};
 use crate::digest::Digest;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::TableLayout;
 use crate::id::{Label, Name, PartitionId, Version};
 use crate::schema::{ColumnFingerprints, PartitionMeta, TableSchema};
@@ -54,33 +54,39 @@ pub struct TabletVersion {
 }
 
 impl TableVersion {
-    /// The state after version 0 or a checkpoint; `Corrupt`, naming `file`, if it breaks a rule.
-    pub fn first(
-        _layout: TableLayout,
-        _version: Version,
-        _digest: Digest,
-        _timestamp_ms: i64,
-        _actions: &[Action],
-        _file: &str,
-    ) -> Result<TableVersion> {
-        todo!()
-    }
-
-    /// The state after one more commit. Rules: version and timestamp rise, at most one add and one remove a segment, a
-    /// removed segment is live with the same digest, an added one is not live and lies in a tablet that exists.
-    pub fn apply(&self, _digest: Digest, _actions: &[Action], _file: &str) -> Result<TableVersion> {
-        todo!()
-    }
-
     /// Actions that recreate this state (for checkpoints and snapshots of some partitions), without `CommitInfo`.
-    /// `partitions` = `None` for all.
-    pub fn to_actions(&self, _partitions: Option<&[PartitionId]>) -> Vec<Action> {
-        todo!()
+    /// `partitions` = `None` for all. With some partitions only, the state begins anew, so that nothing older than it
+    /// counts as collected.
+    pub fn to_actions(&self, partitions: Option<&[PartitionId]>) -> Vec<Action> {
+        let oldest_version = if partitions.is_some() { Version::new(0) } else { self.oldest_version };
+        let mut actions = vec![
+            Action::Protocol(Protocol::of(&self.schema)),
+            Action::Metadata(self.metadata.clone()),
+            Action::TableState { next_partition: self.next_partition, oldest_version },
+        ];
+        let chosen: Vec<_> = self.chosen(partitions).collect();
+        actions.extend(chosen.iter().map(|partition| Action::Partition(partition.meta.clone())));
+        actions.extend(
+            self.load_labels.iter().map(|(label, at_ms)| Action::Loaded { label: label.clone(), at_ms: *at_ms }),
+        );
+        let segments = chosen.iter().flat_map(|partition| partition.segments());
+        actions.extend(segments.map(|segment| Action::Add(segment.clone(), true)));
+        actions
     }
 
     /// The partition of this name, ignoring case; an error lists names there are (some of them, if many).
-    pub fn partition(&self, _name: &Name) -> Result<&Arc<PartitionVersion>> {
-        todo!()
+    pub fn partition(&self, name: &Name) -> Result<&Arc<PartitionVersion>> {
+        const LISTED_MAX: usize = 10;
+        let found = self.partitions.values().find(|partition| partition.meta.name.same_ignoring_case(name.as_str()));
+        found.ok_or_else(|| {
+            let names: Vec<_> = self.partitions.values().take(LISTED_MAX).map(|p| p.meta.name.as_str()).collect();
+            let more = if self.partitions.len() > LISTED_MAX { ", …" } else { "" };
+            Error::not_found(format!(
+                "there is no partition {name:?}: the table has {} of them: {}{more}",
+                self.partitions.len(),
+                names.join(", ")
+            ))
+        })
     }
 
     /// All segments, in order of partition, tablet, commit.
@@ -99,8 +105,16 @@ impl TableVersion {
     }
 
     /// Row count and column fingerprints over the given partitions (`None` = all), from metadata alone.
-    pub fn fingerprints(&self, _partitions: Option<&[PartitionId]>) -> ColumnFingerprints {
-        todo!()
+    pub fn fingerprints(&self, partitions: Option<&[PartitionId]>) -> ColumnFingerprints {
+        let mut sums = ColumnFingerprints::default();
+        for segment in self.chosen(partitions).flat_map(|partition| partition.segments()) {
+            sums.add(&segment.fingerprints);
+        }
+        sums
+    }
+
+    fn chosen<'a>(&'a self, ids: Option<&'a [PartitionId]>) -> impl Iterator<Item = &'a Arc<PartitionVersion>> {
+        self.partitions.iter().filter(move |(id, _)| ids.is_none_or(|ids| ids.contains(id))).map(|(_, value)| value)
     }
 }
 
