@@ -5,12 +5,16 @@ mod bucket;
 mod column;
 mod fingerprint;
 mod partition;
+mod route;
+mod rules;
 mod table_schema;
 mod value;
+mod value_text;
 
 pub use bucket::{bucket_hashes, bucket_of};
 pub use column::{Column, DataType};
 pub use fingerprint::{ColumnFingerprints, fingerprint_batch};
-pub use partition::{BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning, route_rows};
+pub use partition::{BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning};
+pub use route::route_rows;
 pub use table_schema::{ColumnSpec, Distribution, KeyModel, TableSchema, TableSpec};
 pub use value::Value;

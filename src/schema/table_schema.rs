@@ -1,14 +1,16 @@
 //! The schema of a table and the specification it is made from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{ColumnId, Name};
-use crate::schema::{Column, DataType, PartitionSpec, Partitioning};
+use crate::limits::PARTITIONS_MAX;
+use crate::schema::partition::first_overlap;
+use crate::schema::{Column, DataType, PartitionBounds, PartitionSpec, Partitioning};
 
 /// What the key columns mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -102,10 +104,10 @@ pub struct ColumnSpec {
 pub struct TableSpec {
     columns: Vec<ColumnSpec>,
     sort_key: Vec<String>,
-    partition_columns: Vec<String>,
+    partition_columns: Option<Vec<String>>,
     partition_list: bool,
     partitions: Vec<PartitionSpec>,
-    hash_columns: Vec<String>,
+    hash_columns: Option<Vec<String>>,
     buckets: Option<u32>,
     comment: String,
     properties: BTreeMap<String, String>,
@@ -145,7 +147,7 @@ impl TableSpec {
         columns: impl IntoIterator<Item = S>,
         partitions: impl IntoIterator<Item = PartitionSpec>,
     ) -> TableSpec {
-        self.partition_columns = columns.into_iter().map(Into::into).collect();
+        self.partition_columns = Some(columns.into_iter().map(Into::into).collect());
         self.partition_list = false;
         self.partitions = partitions.into_iter().collect();
         self
@@ -164,14 +166,14 @@ impl TableSpec {
 
     /// `DISTRIBUTED BY HASH (columns) BUCKETS buckets`.
     pub fn hash_buckets<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>, buckets: u32) -> TableSpec {
-        self.hash_columns = columns.into_iter().map(Into::into).collect();
+        self.hash_columns = Some(columns.into_iter().map(Into::into).collect());
         self.buckets = Some(buckets);
         self
     }
 
     /// `DISTRIBUTED BY RANDOM BUCKETS buckets`.
     pub fn random_buckets(mut self, buckets: u32) -> TableSpec {
-        self.hash_columns.clear();
+        self.hash_columns = None;
         self.buckets = Some(buckets);
         self
     }
@@ -190,8 +192,76 @@ impl TableSpec {
 
     /// Checks everything against the rules and gives the schema (column ids from 1 in order) and the partitions
     /// with checked bounds, none overlapping. An unpartitioned table gets one partition named `table`.
-    pub fn build(&self, _table: &str) -> Result<(TableSchema, Vec<PartitionSpec>)> {
-        todo!()
+    pub fn build(&self, table: &str) -> Result<(TableSchema, Vec<PartitionSpec>)> {
+        let table = Name::new(table)?;
+        let schema = self.schema().and_then(|schema| schema.validate().map(|()| schema));
+        let built = schema.and_then(|schema| {
+            let partitions = self.checked_partitions(&table, &schema)?;
+            Ok((schema, partitions))
+        });
+        built.map_err(|error| error.context(format!("table {:?}", table.as_str())))
+    }
+
+    fn schema(&self) -> Result<TableSchema> {
+        let columns = (1..).zip(&self.columns).map(|(id, spec)| {
+            Ok(Column {
+                id: ColumnId::new(id),
+                name: Name::new(&spec.name).map_err(|error| error.context("column"))?,
+                data_type: spec.data_type,
+                nullable: spec.nullable,
+                comment: spec.comment.clone(),
+            })
+        });
+        let mut schema = TableSchema {
+            columns: columns.collect::<Result<Vec<_>>>()?,
+            column_id_max: ColumnId::new(self.columns.len().try_into().unwrap_or(u32::MAX)),
+            key_model: KeyModel::Duplicate,
+            sort_key: Vec::new(),
+            partitioning: Partitioning::None,
+            distribution: Distribution::Random { buckets: self.buckets.unwrap_or(1) },
+            comment: self.comment.clone(),
+            properties: self.properties.clone(),
+        };
+        schema.sort_key = schema.ids_of("sort key", &self.sort_key)?;
+        if let Some(names) = &self.partition_columns {
+            let columns = schema.ids_of("partition columns", names)?;
+            schema.partitioning =
+                if self.partition_list { Partitioning::List(columns) } else { Partitioning::Range(columns) };
+        }
+        if let Some(names) = &self.hash_columns {
+            let columns = schema.ids_of("hash columns", names)?;
+            schema.distribution = Distribution::Hash { columns, buckets: self.buckets.unwrap_or(1) };
+        }
+        Ok(schema)
+    }
+
+    fn checked_partitions(&self, table: &Name, schema: &TableSchema) -> Result<Vec<PartitionSpec>> {
+        if schema.partitioning == Partitioning::None {
+            return Ok(vec![PartitionSpec { name: table.clone(), bounds: PartitionBounds::All }]);
+        }
+        if self.partitions.len() > PARTITIONS_MAX {
+            let count = self.partitions.len();
+            return Err(Error::invalid(format!("{count} partitions: at most {PARTITIONS_MAX} are allowed")));
+        }
+        let mut names = HashSet::new();
+        let mut partitions = Vec::with_capacity(self.partitions.len());
+        for PartitionSpec { name, bounds } in &self.partitions {
+            if !names.insert(name.as_str().to_lowercase()) {
+                return Err(Error::invalid(format!("partition {name:?} is named twice (case does not count)")));
+            }
+            let bounds = bounds.clone().checked(schema);
+            let bounds = bounds.map_err(|error| error.context(format!("partition {name:?}")))?;
+            partitions.push(PartitionSpec { name: name.clone(), bounds });
+        }
+        let bounds: Vec<_> = partitions.iter().map(|partition| &partition.bounds).collect();
+        if let Some((first, second)) = first_overlap(&bounds) {
+            let (first, second) = (&partitions[first], &partitions[second]);
+            return Err(Error::invalid(format!(
+                "partitions {:?} ({}) and {:?} ({}) overlap: a row must belong to one partition",
+                first.name, first.bounds, second.name, second.bounds
+            )));
+        }
+        Ok(partitions)
     }
 }
 
@@ -202,8 +272,17 @@ impl TableSchema {
     }
 
     /// The column of this name, ignoring case; an error lists the columns there are.
-    pub fn column(&self, _name: &str) -> Result<&Column> {
-        todo!()
+    pub fn column(&self, name: &str) -> Result<&Column> {
+        self.columns.iter().find(|column| column.name.same_ignoring_case(name)).ok_or_else(|| {
+            let names: Vec<_> = self.columns.iter().take(100).map(|column| column.name.as_str()).collect();
+            let more = if self.columns.len() > names.len() { ", …" } else { "" };
+            Error::invalid(format!("there is no column {name:?}; the columns are {}{more}", names.join(", ")))
+        })
+    }
+
+    fn ids_of(&self, what: &str, names: &[String]) -> Result<Vec<ColumnId>> {
+        let id_of = |name: &String| self.column(name).map(|column| column.id);
+        names.iter().map(id_of).collect::<Result<_>>().map_err(|error| error.context(what))
     }
 
     /// The column of this id.
@@ -224,19 +303,11 @@ impl TableSchema {
         }
     }
 
-    /// Checks a schema read from disk: unique ids and names, every reference names a column, bounds of `limits`.
-    pub fn validate(&self) -> Result<()> {
-        todo!()
-    }
-
-    /// What differs from another schema of the same table in a way that keeps rows from being exchanged, as text
-    /// naming the item and both values; `None` if nothing. Comments and properties do not count.
-    pub fn difference(&self, _other: &TableSchema) -> Option<String> {
-        todo!()
-    }
-
     /// The name check of a fresh partition against those that exist.
     pub fn partition_name_taken(existing: &[Name], name: &Name) -> bool {
         existing.iter().any(|other| other.same_ignoring_case(name.as_str()))
     }
 }
+
+#[cfg(test)]
+mod tests;
