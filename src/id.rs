@@ -332,6 +332,7 @@ macro_rules! text_impls {
 text_impls!(Name, Label);
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

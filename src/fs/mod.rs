@@ -20,8 +20,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::error::Result;
-
 pub use fault::{Fault, FaultPlan};
 pub use layout::{LogFileName, StoreLayout, TableLayout, parse_catalog_name};
 pub use lock::LockFile;

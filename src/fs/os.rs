@@ -188,3 +188,29 @@ fn entry(name: &OsStr, metadata: &Metadata) -> Entry {
     let size_bytes = if kind == EntryKind::File { metadata.len() } else { 0 };
     Entry { name, kind, size_bytes }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rename_in_steps_moves_but_never_overwrites() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in ["dir", "empty"] {
+            std::fs::create_dir(path(name)).unwrap();
+        }
+        for name in ["file", "other"] {
+            std::fs::write(path(name), name).unwrap();
+        }
+        for (from, to) in [("file", "other"), ("file", "empty"), ("dir", "empty"), ("dir", "file")] {
+            let error = rename_new_in_steps(&path(from), &path(to)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{from} to {to}");
+        }
+        rename_new_in_steps(&path("file"), &path("dir/moved")).unwrap();
+        rename_new_in_steps(&path("dir"), &path("renamed")).unwrap();
+        assert_eq!(std::fs::read(path("renamed/moved")).unwrap(), b"file");
+        assert!(!path("dir").exists() && !path("file").exists());
+    }
+}

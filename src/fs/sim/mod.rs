@@ -24,6 +24,7 @@ use state::{Inode, State};
 /// let sim = SimFs::new();
 /// let put = sim.fs().put_new(Path::new("/kept"), Path::new("/temporary"), b"bytes")?;
 /// assert_eq!(put, Put::Created);
+/// sim.fs().sync_dir(Path::new("/"))?;
 /// drop(sim.fs().create_file(Path::new("/lost"))?);
 /// sim.restart();
 /// assert_eq!(sim.snapshot_paths(), [Path::new("/kept")]);
