@@ -1,15 +1,34 @@
-//! Backup: plan (manifest − what the repository holds), upload in parallel, publish. Order: label, pin, segments,
-//! manifest, outcome (I6); rules R1 to R5 of DESIGN section 4.
+//! Backup: plan (manifest − what the repository holds), upload in parallel, publish (rules R1 to R5 of DESIGN section 4).
+//!
+//! Order (I6): pin, label, look at what a collector condemned, segments, manifest, outcome. The appearance of `outcome`
+//! is the one commit point. A backup that fails or is cancelled after its pin puts an outcome that says so, and its label
+//! is free again. Segments that the repository holds are neither opened nor read.
 
-use crate::error::Result;
-use crate::format::Manifest;
+mod listing;
+mod plan;
+mod publish;
+mod registry;
+mod run;
+mod upload;
+
 use crate::id::{BackupId, Label, Name};
 use crate::progress::Observer;
-use crate::repository::Repository;
 use crate::snapshot::Selection;
-use crate::store::Store;
 
 /// What a backup did.
+///
+/// ```
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let location = format!("file://{}", directory.path().join("backups").display());
+/// use steledb::backup::BackupOptions;
+/// use steledb::{Label, Store};
+/// let store = Store::create(directory.path().join("store"))?;
+/// let repository = store.create_repository("disk", &location)?;
+/// let report = store.backup(&repository, &BackupOptions::new(Label::new("nightly")?))?;
+/// assert_eq!(report.copied, 0, "an empty store has no segments");
+/// assert_eq!(repository.backups()?[0].label.as_str(), "nightly");
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupReport {
     /// The backup.
@@ -39,6 +58,14 @@ pub struct BackupReport {
 }
 
 /// How a backup runs.
+///
+/// ```
+/// use steledb::backup::BackupOptions;
+/// use steledb::{Label, snapshot::Selection};
+/// let options = BackupOptions::new(Label::new("nightly")?);
+/// assert_eq!(options.selection, Selection::Store);
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct BackupOptions {
     /// Unique in the repository.
@@ -50,6 +77,16 @@ pub struct BackupOptions {
 }
 
 /// A backup as a repository lists it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use steledb::repository::{MemoryStorage, Repository};
+/// use steledb::{Clock, IdSource};
+/// let storage = Arc::new(MemoryStorage::default());
+/// let repository = Repository::from_storage(storage, Clock::system(), IdSource::system())?;
+/// assert!(repository.backups()?.is_empty());
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupInfo {
     /// Identity.
@@ -62,41 +99,9 @@ pub struct BackupInfo {
     pub database: Option<Name>,
 }
 
-impl Store {
-    /// Makes or adopts the repository at `location` (`file:///path`) and gives it a name in this store. A fresh place is
-    /// probed: racing put-if-absent has one winner, what was put can be read and listed, overwriting is refused.
-    pub fn create_repository(&self, _name: &str, _location: &str) -> Result<Repository> {
-        todo!()
-    }
-    /// As [`Store::create_repository`] for a repository that exists and is never written to from here.
-    pub fn create_read_only_repository(&self, _name: &str, _location: &str) -> Result<Repository> {
-        todo!()
-    }
-    /// Forgets the name; nothing in the repository changes.
-    pub fn drop_repository(&self, _name: &str) -> Result<()> {
-        todo!()
-    }
-    /// Names of the repositories.
-    pub fn repositories(&self) -> Vec<Name> {
-        todo!()
-    }
-    /// Opens a repository by name; `Conflict` if another repository lies at its place now.
-    pub fn repository(&self, _name: &str) -> Result<Repository> {
-        todo!()
-    }
-    /// Backs up to a repository. On an error or cancellation the backup is marked failed and its label is free again.
-    pub fn backup(&self, _repository: &Repository, _options: &BackupOptions) -> Result<BackupReport> {
-        todo!()
-    }
-}
-
-impl Repository {
-    /// All complete backups that were not dropped, oldest first.
-    pub fn backups(&self) -> Result<Vec<BackupInfo>> {
-        todo!()
-    }
-    /// The checked manifest of a complete backup.
-    pub fn manifest(&self, _label: &Label) -> Result<Manifest> {
-        todo!()
+impl BackupOptions {
+    /// Everything in the store, under this label.
+    pub fn new(label: Label) -> BackupOptions {
+        BackupOptions { label, selection: Selection::Store, observer: Observer::silent() }
     }
 }

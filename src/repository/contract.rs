@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::error::{ErrorKind, Result};
 use crate::format::SegmentKey;
 use crate::fs::{Fault, FaultPlan, FileReader, Fs, Put, SimFs, SyncMode};
 use crate::id::{BackupId, IdSource, LineageId, Nonce};
 use crate::repository::layout::tests::every_kind;
-use crate::repository::{LocalStorage, MemoryFaults, MemoryStorage, ObjectStorage, Repository, RepositoryKey};
+use crate::repository::retry::Retrying;
+use crate::repository::{LocalStorage, MemoryFaults, MemoryStorage, ObjectStorage, RepositoryKey};
 
 /// Where sources of uploads lie, and the storage under test.
 struct Setting {
@@ -167,13 +167,10 @@ fn simulated_files_keep_the_contract() {
 }
 
 #[test]
-fn an_open_repository_keeps_the_contract_over_a_storage_that_times_out() {
+fn retrying_keeps_the_contract_over_a_storage_that_times_out() {
     let directory = tempfile::tempdir().unwrap();
     for (after, before, abandoned) in [(2, 0, 0), (0, 2, 0), (3, 5, 2), (5, 3, 3)] {
         let memory = MemoryStorage::default();
-        let repository =
-            Repository::from_storage(Arc::new(memory.clone()), Clock::manual(0), IdSource::seeded(1)).unwrap();
-        memory.tamper(&RepositoryKey::Identity, None);
         memory.set_faults(MemoryFaults {
             time_out_after_effect_every: after,
             time_out_before_effect_every: before,
@@ -182,7 +179,7 @@ fn an_open_repository_keeps_the_contract_over_a_storage_that_times_out() {
         });
         let sources = directory.path().join(format!("{after}-{before}"));
         Fs::os().create_dir(&sources).unwrap();
-        contract(&Setting { fs: Fs::os(), sources, storage: repository.storage });
+        contract(&Setting { fs: Fs::os(), sources, storage: Arc::new(Retrying::new(Arc::new(memory))) });
     }
 }
 

@@ -11,6 +11,8 @@ mod open;
 mod probe;
 mod records;
 mod retry;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,145 @@
+//! The verb: one backup from beginning to end.
+
+use std::collections::BTreeMap;
+
+use crate::backup::plan::{Content, Plan, Wanted, wanted_of};
+use crate::backup::publish::{abandon, publish};
+use crate::backup::upload::{check_space, condemned, held_of, upload};
+use crate::backup::{BackupOptions, BackupReport, registry};
+use crate::error::{Error, Result};
+use crate::format::{DocumentKind, LabelRecord, Manifest, PinRecord, SegmentKey};
+use crate::id::{AttemptId, BackupId, Label};
+use crate::progress::Phase;
+use crate::repository::{PutRecord, Repository, RepositoryKey, only_database};
+use crate::snapshot::manifest_of;
+use crate::store::{Frozen, Store};
+
+/// Times of the phases, in milliseconds since 1970.
+struct Times {
+    begun_ms: i64,
+    planned_ms: i64,
+    uploaded_ms: i64,
+}
+
+impl Store {
+    /// Backs up to a repository. On an error or cancellation the backup is marked failed and its label is free again.
+    pub fn backup(&self, repository: &Repository, options: &BackupOptions) -> Result<BackupReport> {
+        let what = || format!("cannot back up to {} with label '{}'", repository.describe(), options.label);
+        self.backup_unnamed(repository, options).map_err(|error| error.context(what()))
+    }
+
+    fn backup_unnamed(&self, repository: &Repository, options: &BackupOptions) -> Result<BackupReport> {
+        let clock = &self.inner.environment.clock;
+        let begun_ms = clock.now_ms();
+        repository.check_writable()?;
+        registry::check_apart(self, repository)?;
+        options.observer.check()?;
+        // Early, before any work; the claim below decides.
+        repository.check_label_free(&options.label)?;
+
+        let phase = options.observer.begin(Phase::Plan, 0, 0);
+        let (mut manifest, frozen) = manifest_of(self, &options.label, &options.selection)?;
+        let lineages = manifest.tables.iter().map(|table| table.lineage).collect();
+        let mut plan = Plan::decide(wanted(&manifest, &frozen)?, &held_of(repository, &lineages)?, &repository.ids);
+        check_space(repository, plan.amount(false))?;
+        phase.check()?;
+
+        let backup = BackupId::random(&repository.ids);
+        let mut times = Times { begun_ms, planned_ms: begun_ms, uploaded_ms: begun_ms };
+        let steps = || -> Result<()> {
+            let pins = pin_and_claim(repository, backup, &manifest, &mut plan)?;
+            drop(phase);
+            times.planned_ms = clock.now_ms();
+            let environment = &self.inner.environment;
+            upload(repository, &environment.fs, &environment.pool, &plan, &options.observer)?;
+            times.uploaded_ms = clock.now_ms();
+            let _phase = options.observer.begin(Phase::Publish, 0, 0);
+            options.observer.check()?;
+            plan.complete(&mut manifest);
+            publish(repository, backup, &manifest, pins)
+        };
+        if let Err(error) = steps() {
+            // Goes on if the last step took effect although its answer was lost.
+            abandon(repository, &options.label, backup, error)?;
+        }
+        Ok(report(backup, &manifest, &plan, &times, clock.now_ms()))
+    }
+}
+
+fn wanted(manifest: &Manifest, frozen: &Frozen) -> Result<BTreeMap<Content, Wanted>> {
+    let versions: BTreeMap<_, _> = frozen.tables.iter().map(|(_, _, live, version)| (live.id(), version)).collect();
+    wanted_of(manifest, |index, segment| {
+        let table = &manifest.tables[index];
+        let version = versions.get(&table.table).ok_or_else(|| {
+            Error::not_found(format!("table {}.{} went away while it was frozen", table.database, table.name))
+        })?;
+        Ok(version.layout.segment(&segment.name))
+    })
+}
+
+/// Pin, then label, then a look at what collectors are about to delete (rules R1 to R4, in this order). Gives the number
+/// of pins.
+fn pin_and_claim(repository: &Repository, backup: BackupId, manifest: &Manifest, plan: &mut Plan) -> Result<u32> {
+    put_pin(repository, backup, 0, plan.keys())?;
+    repository.claim_label(&LabelRecord {
+        label: manifest.label.clone(),
+        database: database_of(manifest),
+        backup,
+        attempt: AttemptId::random(&repository.ids),
+        created_ms: manifest.created_ms,
+    })?;
+    let reused = plan.lineages_with_reuse();
+    if reused.is_empty() {
+        return Ok(1);
+    }
+    let condemned = condemned(repository)?;
+    let held = held_of(repository, &reused)?;
+    let fresh = plan.renew_gone(&condemned, &held, &repository.ids);
+    if fresh.is_empty() {
+        return Ok(1);
+    }
+    put_pin(repository, backup, 1, fresh)?;
+    check_space(repository, plan.amount(false))?;
+    Ok(2)
+}
+
+fn database_of(manifest: &Manifest) -> Option<crate::id::Name> {
+    let tables = manifest.tables.iter().map(|table| &table.database);
+    only_database(tables.chain(manifest.views.iter().map(|view| &view.database)))
+}
+
+fn put_pin(repository: &Repository, backup: BackupId, number: u32, keys: Vec<(SegmentKey, u64)>) -> Result<()> {
+    let (attempt, created_ms) = (AttemptId::random(&repository.ids), repository.clock.now_ms());
+    let pin = PinRecord { backup, attempt, created_ms, keys };
+    let key = RepositoryKey::Pin(backup, number);
+    match repository.put_record(&key, DocumentKind::Pin, &pin)? {
+        PutRecord::Won => Ok(()),
+        PutRecord::Lost => {
+            Err(Error::conflict(format!("{} exists, which only this backup writes", repository.file(&key))))
+        }
+    }
+}
+
+fn report(backup: BackupId, manifest: &Manifest, plan: &Plan, times: &Times, now_ms: i64) -> BackupReport {
+    let (copied, reused) = (plan.amount(false), plan.amount(true));
+    let label: &Label = &manifest.label;
+    BackupReport {
+        backup,
+        label: label.clone(),
+        created_ms: manifest.created_ms,
+        tables: manifest.tables.len() as u64,
+        rows: manifest.tables.iter().map(|table| table.fingerprints.rows).sum(),
+        copied: copied.segments,
+        copied_bytes: copied.bytes,
+        reused: reused.segments,
+        reused_bytes: reused.bytes,
+        plan_ms: elapsed_ms(times.begun_ms, times.planned_ms),
+        upload_ms: elapsed_ms(times.planned_ms, times.uploaded_ms),
+        publish_ms: elapsed_ms(times.uploaded_ms, now_ms),
+    }
+}
+
+/// The wall clock may be set back meanwhile.
+fn elapsed_ms(from_ms: i64, to_ms: i64) -> u64 {
+    u64::try_from(to_ms.saturating_sub(from_ms)).unwrap_or(0)
+}

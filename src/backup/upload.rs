@@ -1,0 +1,90 @@
+//! Copying segments to the repository, in parallel.
+
+use std::collections::BTreeSet;
+
+use crate::backup::plan::{Amount, Held, Plan};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{CondemnedRecord, DocumentKind, SegmentKey};
+use crate::fs::Fs;
+use crate::id::LineageId;
+use crate::pool::CpuPool;
+use crate::progress::{Observer, Phase};
+use crate::repository::{Repository, RepositoryKey};
+
+/// The segments that the repository holds of these tables.
+pub(super) fn held_of(repository: &Repository, lineages: &BTreeSet<LineageId>) -> Result<Held> {
+    let mut held = Held::new();
+    for lineage in lineages {
+        for (key, size_bytes) in repository.storage.list(&RepositoryKey::segments_of(*lineage))? {
+            if let RepositoryKey::Segment(key) = key {
+                held.insert(key, size_bytes);
+            }
+        }
+    }
+    Ok(held)
+}
+
+/// The keys that collectors announced to delete and have perhaps not deleted yet (rule R2). A damaged announcement is an
+/// error: what it names is unknown.
+pub(super) fn condemned(repository: &Repository) -> Result<BTreeSet<SegmentKey>> {
+    let (mut announced, mut done) = (BTreeSet::new(), BTreeSet::new());
+    for (key, _) in repository.storage.list(RepositoryKey::COLLECTIONS)? {
+        match key {
+            RepositoryKey::Condemned(collection) => announced.insert(collection),
+            RepositoryKey::Done(collection) => done.insert(collection),
+            _ => continue,
+        };
+    }
+    let mut keys = BTreeSet::new();
+    for collection in announced.difference(&done) {
+        let key = RepositoryKey::Condemned(*collection);
+        let record: Option<CondemnedRecord> = repository.read_record(&key, DocumentKind::Collection)?;
+        keys.extend(record.into_iter().flat_map(|record| record.keys));
+    }
+    Ok(keys)
+}
+
+/// An error if a repository on a local file system has not enough free space.
+pub(super) fn check_space(repository: &Repository, copy: Amount) -> Result<()> {
+    let Some((fs, root)) = repository.storage.local() else { return Ok(()) };
+    let free_bytes = fs.free_bytes(root)?;
+    if free_bytes >= copy.bytes {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Io,
+        format!(
+            "repository {} has {free_bytes} bytes free, but {} bytes in {} segments have to be copied: free some space, or \
+             use a repository on a larger disk",
+            repository.describe(),
+            copy.bytes,
+            copy.segments
+        ),
+    ))
+}
+
+/// Copies what the plan has to copy and makes it durable; digests are checked on the way.
+pub(super) fn upload(repository: &Repository, fs: &Fs, pool: &CpuPool, plan: &Plan, observer: &Observer) -> Result<()> {
+    let amount = plan.amount(false);
+    let phase = observer.begin(Phase::Upload, amount.segments, amount.bytes);
+    pool.map(plan.uploads(), |(key, wanted)| {
+        phase.check()?;
+        let source = fs.open(&wanted.file).map_err(|error| match error.is(ErrorKind::NotFound) {
+            true => error.with_kind(ErrorKind::Corrupt).context("a segment that the table names is missing"),
+            false => error,
+        })?;
+        if source.size_bytes() != wanted.size_bytes {
+            return Err(Error::corrupt(format!(
+                "{}: expected {} bytes, found {}; restore the file from a backup",
+                wanted.file.display(),
+                wanted.size_bytes,
+                source.size_bytes()
+            )));
+        }
+        repository.storage.upload(&RepositoryKey::Segment(key), &source, key.digest)?;
+        phase.advance(1, wanted.size_bytes);
+        Ok(())
+    })?;
+    phase.check()?;
+    repository.storage.sync_uploads()
+}
