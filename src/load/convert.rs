@@ -1,1 +1,235 @@
-//! (load/convert)
+//! Input columns become the table's columns: matched by name ignoring case, cast where the type differs, every rule of
+//! the schema checked. Nothing is cut, wrapped or turned into NULL: a value that does not fit is an error.
+//!
+//! Casts: integers and decimals among each other and to floats; floats to integers if they are whole; DATE to
+//! DATETIME, and back at midnight; times with a zone to the wall time of UTC; text to every type as CSV reads it;
+//! numbers, dates and booleans to text. Fractions beyond the scale of a DECIMAL are rounded half away from zero,
+//! nanoseconds are cut to microseconds.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::compute::kernels::cmp::distinct;
+use arrow::compute::{CastOptions, can_cast_types, cast, cast_with_options};
+use arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::util::display::array_value_to_string;
+
+use crate::error::{Error, Result};
+use crate::load::place::Place;
+use crate::load::rules;
+use crate::load::text::TextColumn;
+use crate::schema::{Column, DataType, TableSchema};
+
+/// How columns of one input schema become those of a table.
+pub struct Converter {
+    schema: Arc<TableSchema>,
+    arrow: SchemaRef,
+    /// For each column of the table its position in the input; `None` = NULL.
+    sources: Vec<Option<usize>>,
+}
+
+impl Converter {
+    /// Matches the names; `input` says for errors what is loaded.
+    pub fn new(schema: &Arc<TableSchema>, arrow: &SchemaRef, names: &[&str], input: &str) -> Result<Converter> {
+        let columns = match_columns(schema, names, input)?;
+        let mut sources = vec![None; schema.columns.len()];
+        for (position, column) in columns.into_iter().enumerate() {
+            sources[column] = Some(position);
+        }
+        Ok(Converter { schema: schema.clone(), arrow: arrow.clone(), sources })
+    }
+
+    /// For an Arrow schema.
+    pub fn of_schema(schema: &Arc<TableSchema>, arrow: &SchemaRef, source: &Schema, input: &str) -> Result<Converter> {
+        let names: Vec<&str> = source.fields().iter().map(|field| field.name().as_str()).collect();
+        Converter::new(schema, arrow, &names, input)
+    }
+
+    /// The batch as the table keeps it.
+    pub fn convert(&self, batch: &RecordBatch, place: &Place) -> Result<RecordBatch> {
+        let mut columns = Vec::with_capacity(self.sources.len());
+        for ((column, field), source) in self.schema.columns.iter().zip(self.arrow.fields()).zip(&self.sources) {
+            let array = match source {
+                Some(source) => convert_column(batch.column(*source), column, field.data_type(), place)?,
+                None => new_null_array(field.data_type(), batch.num_rows()),
+            };
+            rules::check_column(&array, column, place)?;
+            columns.push(array);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(self.arrow.clone(), columns, &options)
+            .map_err(|error| Error::invalid(format!("cannot load {}: {error}", place.input())).with_source(error))
+    }
+}
+
+/// For each input column its position in the table. Extra and doubled columns are errors, and so are missing ones that
+/// do not allow NULL.
+pub fn match_columns(schema: &TableSchema, names: &[&str], input: &str) -> Result<Vec<usize>> {
+    let table: Vec<String> = schema.columns.iter().map(|column| column.name.as_str().to_lowercase()).collect();
+    let mut used = vec![false; table.len()];
+    let mut positions = Vec::with_capacity(names.len());
+    let mut extra = Vec::new();
+    for name in names {
+        let lower = name.to_lowercase();
+        let Some(position) = table.iter().position(|column| *column == lower) else {
+            extra.push(format!("{name:?}"));
+            continue;
+        };
+        if std::mem::replace(&mut used[position], true) {
+            return Err(Error::invalid(format!("cannot load {input}: it has column {name:?} twice (ignoring case)")));
+        }
+        positions.push(position);
+    }
+    if !extra.is_empty() {
+        return Err(Error::invalid(format!(
+            "cannot load {input}: the table has no column {}; its columns are {}",
+            extra.join(", "),
+            schema.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
+        )));
+    }
+    match schema.columns.iter().zip(&used).find(|(column, used)| !**used && !column.nullable) {
+        Some((column, _)) => Err(Error::invalid(format!(
+            "cannot load {input}: column {:?} is missing and the table declares it NOT NULL",
+            column.name.as_str()
+        ))),
+        None => Ok(positions),
+    }
+}
+
+fn convert_column(array: &ArrayRef, column: &Column, target: &ArrowType, place: &Place) -> Result<ArrayRef> {
+    let source = array.data_type();
+    if source == target {
+        return Ok(array.clone());
+    }
+    let refused = |error: ArrowError| {
+        Error::invalid(format!("cannot load {}: column {:?}: {error}", place.input(), column.name.as_str()))
+            .with_source(error)
+    };
+    match source {
+        ArrowType::Null => return Ok(new_null_array(target, array.len())),
+        ArrowType::Dictionary(_, values) => {
+            let plain = cast(array, values).map_err(refused)?;
+            return convert_column(&plain, column, target, place);
+        }
+        ArrowType::Timestamp(unit, Some(_)) => {
+            // The numbers count from 1970 in UTC, so leaving the zone off gives the wall time there.
+            let wall = cast(array, &ArrowType::Int64)
+                .and_then(|numbers| cast(&numbers, &ArrowType::Timestamp(*unit, None)))
+                .map_err(refused)?;
+            return convert_column(&wall, column, target, place);
+        }
+        _ => {}
+    }
+    let way = cast_way(source, column.data_type);
+    if way == Way::Refused || !can_cast_types(source, target) {
+        return Err(Error::invalid(format!(
+            "cannot load {}: column {:?} has type {source}, which cannot become {}",
+            place.input(),
+            column.name.as_str(),
+            column.data_type
+        )));
+    }
+    if way == Way::Parsed {
+        return parse_column(&cast(array, &ArrowType::Utf8).map_err(refused)?, column, place);
+    }
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    let converted = cast_with_options(array, target, &options).map_err(refused)?;
+    if let Some(row) = first_lost(array, &converted, way).map_err(refused)? {
+        return Err(does_not_fit(array, row, column, place));
+    }
+    Ok(converted)
+}
+
+fn does_not_fit(array: &ArrayRef, row: usize, column: &Column, place: &Place) -> Error {
+    let value = array_value_to_string(array, row).unwrap_or_else(|_| "?".to_owned());
+    rules::misfit(&value, row, column, place)
+}
+
+/// How a type becomes another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// A value that does not fit comes out as NULL.
+    Cast,
+    /// As `Cast`; and casting back must give the same value.
+    CastExactly,
+    /// Text is parsed as in CSV.
+    Parsed,
+    /// The value would mean something else.
+    Refused,
+}
+
+fn cast_way(source: &ArrowType, target: DataType) -> Way {
+    use DataType as T;
+    let text = matches!(source, ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View);
+    let binary = matches!(
+        source,
+        ArrowType::Binary | ArrowType::LargeBinary | ArrowType::BinaryView | ArrowType::FixedSizeBinary(_)
+    );
+    let exact = source.is_integer() || source.is_decimal();
+    let date = matches!(source, ArrowType::Date32 | ArrowType::Date64);
+    let time = matches!(source, ArrowType::Timestamp(..));
+    match target {
+        T::Char(_) | T::Varchar(_) | T::String | T::Json | T::VarBinary if text => Way::Cast,
+        _ if text => Way::Parsed,
+        T::VarBinary if binary => Way::Cast,
+        T::Char(_) | T::Varchar(_) | T::String | T::Json
+            if binary || exact || source.is_floating() || date || time || *source == ArrowType::Boolean =>
+        {
+            Way::Cast
+        }
+        T::TinyInt | T::SmallInt | T::Int | T::BigInt | T::LargeInt if source.is_integer() => Way::Cast,
+        T::TinyInt | T::SmallInt | T::Int | T::BigInt | T::LargeInt if exact || source.is_floating() => {
+            Way::CastExactly
+        }
+        T::Float | T::Double | T::Decimal { .. } if exact || source.is_floating() => Way::Cast,
+        T::Date if *source == ArrowType::Date32 => Way::Cast,
+        T::Date if date || time => Way::CastExactly,
+        // Exactly, because arrow multiplies days without a check.
+        T::DateTime if date => Way::CastExactly,
+        T::DateTime if time => Way::Cast,
+        _ => Way::Refused,
+    }
+}
+
+/// The first row whose value got lost in a cast.
+fn first_lost(source: &ArrayRef, converted: &ArrayRef, way: Way) -> Result<Option<usize>, ArrowError> {
+    if converted.null_count() != source.null_count() {
+        let lost = (0..source.len()).find(|row| converted.is_null(*row) && source.is_valid(*row));
+        if lost.is_some() {
+            return Ok(lost);
+        }
+    }
+    if way == Way::CastExactly {
+        let back = cast_with_options(converted, source.data_type(), &CastOptions::default())?;
+        let differs = distinct(&back, source)?;
+        return Ok(differs.values().set_indices().next());
+    }
+    // A double beyond the range of FLOAT becomes infinite instead of NULL.
+    if let (ArrowType::Float64, ArrowType::Float32) = (source.data_type(), converted.data_type()) {
+        let doubles = source.as_primitive::<arrow::datatypes::Float64Type>().values();
+        let floats = converted.as_primitive::<arrow::datatypes::Float32Type>().values();
+        return Ok(doubles
+            .iter()
+            .zip(floats)
+            .enumerate()
+            .position(|(row, (double, float))| double.is_finite() && !float.is_finite() && source.is_valid(row)));
+    }
+    Ok(None)
+}
+
+fn parse_column(array: &ArrayRef, column: &Column, place: &Place) -> Result<ArrayRef> {
+    let texts = array.as_string::<i32>();
+    let mut parsed = TextColumn::new(column.data_type, texts.len());
+    for (row, text) in texts.iter().enumerate() {
+        match text {
+            None => parsed.push_null(),
+            Some(text) if parsed.push(text) => {}
+            Some(text) => return Err(rules::misfit(text, row, column, place)),
+        }
+    }
+    Ok(parsed.finish())
+}
+
+#[cfg(test)]
+mod tests;

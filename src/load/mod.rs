@@ -1,20 +1,48 @@
 //! Load: route rows to tablets, buffer within one budget, sort, seal durable segments under final names, commit one
 //! version for all tablets.
+//!
+//! Invariants: the record of the operation is durable before the first segment file, so that a crash leaves nothing for
+//! ever (I9); segments are durable before the commit names them (I3); the commit is the one moment they become visible
+//! (I2). Until then everything can be taken back by removing the files that this load began.
+//!
+//! Not here: sorting (`rowset`), the files (`segment`), the commit itself (`table`).
 
-mod budget;
+mod buffer;
 mod convert;
 mod csv;
+mod csv_records;
 mod input;
+mod label;
+mod parquet_file;
 mod pipeline;
+mod place;
 mod route;
+mod rules;
+mod text;
 
 pub use csv::CsvOptions;
 pub use input::LoadSource;
 
-use crate::error::Result;
-use crate::id::{Label, Version};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::delta::Action;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::OperationRecord;
+use crate::fs::SyncMode;
+use crate::id::{Label, PartitionId, RowsetId, SegmentName, Version};
+use crate::load::input::Input;
+use crate::load::label::LabelInUse;
+use crate::load::pipeline::{Target, Written};
+use crate::load::route::Router;
 use crate::progress::Observer;
+use crate::segment::SegmentMeta;
 use crate::store::Table;
+use crate::table::{Operation, TableVersion};
+
+/// Up to this many tablets each segment is synced by the thread that wrote it, which goes on in parallel; beyond it one
+/// sync of the whole file system is cheaper.
+const SYNC_EACH_TABLETS_MAX: usize = 64;
 
 /// How a load runs.
 #[derive(Clone, Default)]
@@ -44,7 +72,130 @@ pub struct LoadReport {
 
 impl Table {
     /// Loads everything of `source` in one commit. On an error nothing is visible and nothing stays behind.
-    pub fn load(&self, _source: LoadSource, _options: &LoadOptions) -> Result<LoadReport> {
-        todo!()
+    ///
+    /// A partition dropped meanwhile, or a changed schema, is a `Conflict`: load again.
+    pub fn load(&self, source: LoadSource, options: &LoadOptions) -> Result<LoadReport> {
+        let environment = &self.store.inner.environment;
+        environment.check_writable()?;
+        let started_ms = environment.clock.now_ms();
+        let elapsed_ms = || u64::try_from(environment.clock.now_ms() - started_ms).unwrap_or(0);
+        let _label_in_use = match &options.label {
+            Some(label) => Some(LabelInUse::reserve(self, label)?),
+            None => None,
+        };
+        if let Some(label) = &options.label
+            && let Some(version) = label::loaded_before(self, label)?
+        {
+            let nothing = LoadReport { rows: 0, segments: 0, bytes: 0, version, already_loaded: true, elapsed_ms: 0 };
+            return Ok(LoadReport { elapsed_ms: elapsed_ms(), ..nothing });
+        }
+        let (segments, version) = self.write_and_commit(source, options)?;
+        Ok(LoadReport {
+            rows: segments.iter().map(|segment| segment.rows).sum(),
+            segments: segments.len() as u64,
+            bytes: segments.iter().map(|segment| segment.size_bytes).sum(),
+            version: version.version,
+            already_loaded: false,
+            elapsed_ms: elapsed_ms(),
+        })
+    }
+
+    fn write_and_commit(
+        &self,
+        source: LoadSource,
+        options: &LoadOptions,
+    ) -> Result<(Vec<Arc<SegmentMeta>>, Arc<TableVersion>)> {
+        let environment = &self.store.inner.environment;
+        let base = self.live.current();
+        let input = Input::open(&environment.fs, source, &base.schema)?;
+        let rowset = RowsetId::random(&environment.ids);
+        let record =
+            OperationRecord::Rowsets { table: self.live.id(), rowsets: vec![rowset], base_version: base.version };
+        let operation = environment.begin_operation(Some(&record))?;
+
+        let partitions = base.partitions.values().map(|partition| partition.meta.clone()).collect();
+        let router = Router::new(&base.schema, partitions);
+        let few = router.tablets().len() <= SYNC_EACH_TABLETS_MAX;
+        let target = Target {
+            environment,
+            layout: self.live.layout(),
+            schema: base.schema.clone(),
+            router,
+            rowset,
+            sync: if few { SyncMode::EachFile } else { SyncMode::Batch },
+            share: self.store.inner.load_budget.join(),
+        };
+        let written = Written::default();
+        let sealed = pipeline::run(&target, &input, &options.observer, &written);
+        let names = written.names();
+        let committed = sealed.and_then(|()| {
+            let segments = written.into_segments();
+            self.make_durable(&segments, target.sync)?;
+            options.observer.check()?;
+            let version = self.commit_segments(&base, &segments, options.label.as_ref())?;
+            Ok((segments, version))
+        });
+        committed.inspect_err(|error| self.take_back(operation, &names, error))
+    }
+
+    /// Contents and names: with `SyncMode::EachFile` the contents are durable already.
+    fn make_durable(&self, segments: &[Arc<SegmentMeta>], sync: SyncMode) -> Result<()> {
+        let (fs, layout) = (&self.store.inner.environment.fs, self.live.layout());
+        if sync == SyncMode::Batch && !segments.is_empty() {
+            return fs.sync_all(layout.dir());
+        }
+        let partitions: BTreeSet<PartitionId> = segments.iter().map(|segment| segment.name.partition).collect();
+        partitions.into_iter().try_for_each(|partition| fs.sync_dir(&layout.partition(partition)))
+    }
+
+    fn commit_segments(
+        &self,
+        base: &TableVersion,
+        segments: &[Arc<SegmentMeta>],
+        label: Option<&Label>,
+    ) -> Result<Arc<TableVersion>> {
+        let at_ms = self.store.inner.environment.clock.now_ms();
+        self.live.commit("LOAD", |current| {
+            check_unchanged(base, current, segments)?;
+            let mut actions: Vec<Action> = segments.iter().map(|segment| Action::Add(segment.clone(), true)).collect();
+            if let Some(label) = label {
+                actions.push(Action::Loaded { label: label.clone(), at_ms });
+            }
+            Ok(actions)
+        })
+    }
+
+    /// Removes the files of a load that failed.
+    fn take_back(&self, operation: Operation, names: &[SegmentName], error: &Error) {
+        let (fs, layout) = (&self.store.inner.environment.fs, self.live.layout());
+        // After a failed sync nobody knows whether the commit will be there after a restart: the files must stay. The
+        // record stays too, so that the next opening for writing looks at the log and decides.
+        let unknown = error.is(ErrorKind::Poisoned);
+        let removed = || names.iter().try_for_each(|name| fs.remove_file(&layout.segment(name)));
+        if unknown || removed().is_err() {
+            operation.leave_behind();
+        }
+    }
+}
+
+/// The rows fit the current version if its schema is the one they were converted to and their partitions are there:
+/// partition ids are never used twice.
+fn check_unchanged(base: &TableVersion, current: &TableVersion, segments: &[Arc<SegmentMeta>]) -> Result<()> {
+    if current.schema != base.schema
+        && let Some(difference) = base.schema.difference(&current.schema)
+    {
+        return Err(Error::conflict(format!(
+            "cannot commit the load: the table's schema changed meanwhile ({difference}); load again"
+        )));
+    }
+    let gone = segments.iter().map(|segment| segment.name.partition).find(|id| !current.partitions.contains_key(id));
+    match gone {
+        Some(id) => {
+            let name = base.partitions.get(&id).map_or("?", |partition| partition.meta.name.as_str());
+            Err(Error::conflict(format!(
+                "cannot commit the load: partition {name:?} was dropped meanwhile; load again"
+            )))
+        }
+        None => Ok(()),
     }
 }

@@ -50,6 +50,12 @@ impl RowsetWriter {
         }
     }
 
+    /// Numbers the segments from here on: for a rowset that several threads write.
+    pub fn starting_at(mut self, number: u32) -> RowsetWriter {
+        self.next_number = number;
+        self
+    }
+
     /// Sorts the rows by the sort key and writes them as one segment; nothing for no rows. After an error the partial
     /// file is removed as far as possible, and its number is not used again.
     pub fn write_sorted(&mut self, batches: Vec<RecordBatch>, sync: SyncMode) -> Result<()> {

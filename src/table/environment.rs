@@ -73,6 +73,11 @@ impl Operation {
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
+
+    /// Keeps the directory with its record, so that the next opening for writing looks after what the operation left.
+    pub fn leave_behind(self) {
+        std::mem::forget(self);
+    }
 }
 
 impl Drop for Operation {

@@ -1,0 +1,140 @@
+//! The fields of CSV records, one after the other.
+
+use std::borrow::Cow;
+
+/// Reads fields from whole records.
+pub struct Records<'a> {
+    text: &'a str,
+    position: usize,
+    line: u64,
+    separator: u8,
+    quote: u8,
+}
+
+/// One field.
+pub struct Field<'a> {
+    /// Its value, without quotes.
+    pub text: Cow<'a, str>,
+    /// Whether it was quoted.
+    pub quoted: bool,
+    /// What follows.
+    pub end: FieldEnd,
+}
+
+/// What ends a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldEnd {
+    /// Another field of the record follows.
+    Separator,
+    /// It was the last one of the record.
+    Record,
+}
+
+impl<'a> Records<'a> {
+    /// Of a text that begins in this line.
+    pub fn new(text: &'a str, line: u64, separator: u8, quote: u8) -> Records<'a> {
+        Records { text, position: 0, line, separator, quote }
+    }
+
+    /// Bytes read so far.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// The line that the next field begins in.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// Between records: goes to the next one, over empty lines if `skip`; `false` at the end.
+    pub fn skip_empty_lines(&mut self, skip: bool) -> bool {
+        let bytes = self.text.as_bytes();
+        while skip {
+            match &bytes[self.position..] {
+                [b'\n', ..] => self.position += 1,
+                [b'\r', b'\n', ..] => self.position += 2,
+                _ => break,
+            }
+            self.line += 1;
+        }
+        self.position < bytes.len()
+    }
+
+    /// The next field; `None` at the end of the text, an error if the quotes are wrong. After a separator at the very end
+    /// of the text there is one more, empty field.
+    pub fn next_field(&mut self) -> Result<Option<Field<'a>>, String> {
+        let bytes = self.text.as_bytes();
+        let after_separator = self.position > 0 && bytes[self.position - 1] == self.separator;
+        match bytes.get(self.position) {
+            None if after_separator => {
+                Ok(Some(Field { text: Cow::Borrowed(""), quoted: false, end: FieldEnd::Record }))
+            }
+            None => Ok(None),
+            Some(byte) if *byte == self.quote => self.quoted_field().map(Some),
+            Some(_) => self.plain_field().map(Some),
+        }
+    }
+
+    fn plain_field(&mut self) -> Result<Field<'a>, String> {
+        let rest = &self.text.as_bytes()[self.position..];
+        let (separator, quote) = (self.separator, self.quote);
+        let length =
+            rest.iter().position(|byte| *byte == separator || *byte == b'\n' || *byte == quote).unwrap_or(rest.len());
+        let text = &self.text[self.position..self.position + length];
+        self.position += length;
+        match rest.get(length) {
+            Some(byte) if *byte == separator => {
+                self.position += 1;
+                Ok(Field { text: Cow::Borrowed(text), quoted: false, end: FieldEnd::Separator })
+            }
+            Some(byte) if *byte == quote => Err(format!(
+                "a quote stands inside an unquoted field ({}); quote the whole field and double the quotes in it",
+                crate::load::place::shown(text)
+            )),
+            end => {
+                if end.is_some() {
+                    self.position += 1;
+                    self.line += 1;
+                }
+                let text = text.strip_suffix('\r').unwrap_or(text);
+                Ok(Field { text: Cow::Borrowed(text), quoted: false, end: FieldEnd::Record })
+            }
+        }
+    }
+
+    fn quoted_field(&mut self) -> Result<Field<'a>, String> {
+        let bytes = self.text.as_bytes();
+        let quote = self.quote;
+        let mut begin = self.position + 1;
+        let mut text = Cow::Borrowed("");
+        let end = loop {
+            let Some(length) = bytes[begin..].iter().position(|byte| *byte == quote) else {
+                return Err("a quote is not closed".to_owned());
+            };
+            let part = &self.text[begin..begin + length];
+            self.line += part.bytes().filter(|byte| *byte == b'\n').count() as u64;
+            match text.is_empty() {
+                true => text = Cow::Borrowed(part),
+                false => text.to_mut().push_str(part),
+            }
+            let after = begin + length + 1;
+            if bytes.get(after) != Some(&quote) {
+                break after;
+            }
+            text.to_mut().push(char::from(quote));
+            begin = after + 1;
+        };
+        let (length, end) = match &bytes[end..] {
+            [] => (end, FieldEnd::Record),
+            [byte, ..] if *byte == self.separator => (end + 1, FieldEnd::Separator),
+            [b'\n', ..] => (end + 1, FieldEnd::Record),
+            [b'\r', b'\n', ..] => (end + 2, FieldEnd::Record),
+            _ => return Err("text follows the closing quote of a field".to_owned()),
+        };
+        if end == FieldEnd::Record && length > 0 && bytes[length - 1] == b'\n' {
+            self.line += 1;
+        }
+        self.position = length;
+        Ok(Field { text, quoted: true, end })
+    }
+}

@@ -1,0 +1,89 @@
+//! The rules of a schema that an array of the right Arrow type can still break.
+
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
+use arrow::datatypes::{Date32Type, Decimal128Type, TimestampMicrosecondType};
+use arrow::util::display::array_value_to_string;
+use serde::de::IgnoredAny;
+
+use crate::error::{Error, Result};
+use crate::load::place::{Place, shown};
+use crate::schema::{Column, DataType};
+
+/// 0001-01-01 and 9999-12-31 in days since 1970-01-01.
+const DAYS: (i32, i32) = (-719_162, 2_932_896);
+const DAY_MICROSECONDS: i64 = 86_400_000_000;
+
+/// The error for a value that is none of the column's type.
+pub fn misfit(value: &str, row: usize, column: &Column, place: &Place) -> Error {
+    place.error(
+        row,
+        format!("value {} of column {:?} does not fit {}", shown(value), column.name.as_str(), column.data_type),
+    )
+}
+
+/// Checks every value of a column of the table.
+pub fn check_column(array: &ArrayRef, column: &Column, place: &Place) -> Result<()> {
+    if !column.nullable
+        && array.null_count() > 0
+        && let Some(row) = (0..array.len()).find(|row| array.is_null(*row))
+    {
+        return Err(
+            place.error(row, format!("column {:?} is NULL, but the table declares it NOT NULL", column.name.as_str()))
+        );
+    }
+    let broken = match column.data_type {
+        DataType::Char(bytes_max) | DataType::Varchar(bytes_max) => too_long(array, bytes_max),
+        DataType::Json => not_json(array),
+        DataType::Date => outside::<Date32Type>(array.as_primitive(), DAYS.0, DAYS.1),
+        DataType::DateTime => {
+            let (first, last) = (i64::from(DAYS.0), i64::from(DAYS.1) + 1);
+            outside::<TimestampMicrosecondType>(
+                array.as_primitive(),
+                first * DAY_MICROSECONDS,
+                last * DAY_MICROSECONDS - 1,
+            )
+        }
+        DataType::LargeInt => outside_decimal(array, 38),
+        DataType::Decimal { precision, .. } => outside_decimal(array, precision),
+        _ => None,
+    };
+    match broken {
+        Some(row) => {
+            // A date far outside the calendar has no text form.
+            let value = array_value_to_string(array, row).unwrap_or_else(|_| "?".to_owned());
+            Err(misfit(&value, row, column, place))
+        }
+        None => Ok(()),
+    }
+}
+
+fn too_long(array: &ArrayRef, bytes_max: u32) -> Option<usize> {
+    let texts = array.as_string::<i32>();
+    let bytes_max = i64::from(bytes_max);
+    let long = |ends: &[i32]| i64::from(ends[1]) - i64::from(ends[0]) > bytes_max;
+    // What lies under a NULL does not count; it is rare enough to look twice.
+    let mut rows = texts.value_offsets().windows(2).enumerate().filter(|(_, ends)| long(ends));
+    rows.find(|(row, _)| array.is_valid(*row)).map(|(row, _)| row)
+}
+
+fn not_json(array: &ArrayRef) -> Option<usize> {
+    let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
+    array.as_string::<i32>().iter().position(|text| text.is_some_and(|text| !is_json(text)))
+}
+
+fn outside_decimal(array: &ArrayRef, precision: u8) -> Option<usize> {
+    let limit = 10i128.pow(u32::from(precision)) - 1;
+    outside::<Decimal128Type>(array.as_primitive(), -limit, limit)
+}
+
+fn outside<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, least: T::Native, most: T::Native) -> Option<usize>
+where
+    T::Native: PartialOrd,
+{
+    let bad = |value: &T::Native| *value < least || *value > most;
+    // Without branches first, so that the usual case is one fast pass.
+    if !array.values().iter().fold(false, |any, value| any | bad(value)) {
+        return None;
+    }
+    (0..array.len()).find(|row| array.is_valid(*row) && bad(&array.values()[*row]))
+}
