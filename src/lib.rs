@@ -3,6 +3,8 @@
 pub mod backup;
 mod catalog;
 pub mod check;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod clock;
 mod delta;
 mod digest;

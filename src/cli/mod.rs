@@ -1,0 +1,195 @@
+//! The command line: parses, calls the library, prints. One file a verb; nothing here decides anything about data.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 damage found, 130 cancelled.
+
+mod backup;
+mod collect;
+mod demo;
+mod init;
+mod inspect;
+mod load;
+mod names;
+mod output;
+mod repository;
+mod restore;
+mod scan;
+mod snapshot;
+mod tables;
+mod terminal;
+mod undo;
+mod verify;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::cli::terminal::Terminal;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Store, StoreOptions};
+
+/// Exit code of a check that found damage.
+const EXIT_DAMAGED: u8 = 3;
+/// Exit code of a cancelled command, as shells give it for Ctrl-C.
+const EXIT_CANCELLED: u8 = 130;
+
+const EXAMPLES: &str = "\
+Examples:
+  stele demo                                      the main job on real data, in a temporary directory
+  stele init /data/store                          makes a store
+  stele load sales.flights flights.parquet --create
+  stele scan sales.flights --limit 5
+  stele repository create nas file:///backups
+  stele backup nas --label monday
+  stele restore nas --label monday
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 damage found, 130 cancelled.";
+
+/// A columnar table store whose backups can be proved.
+#[derive(Parser)]
+#[command(name = "stele", version, after_help = EXAMPLES, max_term_width = 110)]
+struct Arguments {
+    /// Directory of the store.
+    #[arg(long, global = true, env = "STELE_ROOT", default_value = ".", value_name = "DIR")]
+    root: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Does the main job on real data: load, snapshot, back up, lose the store, restore, prove it.
+    Demo(demo::DemoArguments),
+    /// Makes a store.
+    Init(init::InitArguments),
+    /// Lists the tables with their rows and bytes, or describes one.
+    #[command(visible_alias = "show")]
+    Tables(tables::TablesArguments),
+    /// Loads Parquet or CSV files into a table, in one commit.
+    Load(load::LoadArguments),
+    /// Prints rows of a table.
+    #[command(visible_alias = "head")]
+    Scan(scan::ScanArguments),
+    /// Makes, lists and drops snapshots.
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
+    /// Makes, lists and drops the names of repositories.
+    #[command(subcommand)]
+    Repository(repository::RepositoryCommand),
+    /// Backs up to a repository.
+    Backup(backup::BackupArguments),
+    /// Lists the backups of a repository.
+    Backups(backup::BackupsArguments),
+    /// Restores from a repository; what is overwritten can be brought back with `undo`.
+    Restore(restore::RestoreArguments),
+    /// Lists restores that can be undone, or undoes one.
+    #[command(subcommand)]
+    Undo(undo::UndoCommand),
+    /// Checks the store, a snapshot or a repository; exit code 3 if something is damaged.
+    Verify(verify::VerifyArguments),
+    /// Prints any file of a store or repository in readable form.
+    Inspect(inspect::InspectArguments),
+    /// Removes what nothing names any more.
+    Collect,
+}
+
+/// How a command that did not fail ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// As asked.
+    Done,
+    /// A check found damage.
+    Damaged,
+}
+
+/// What every verb gets.
+struct Session {
+    root: PathBuf,
+    terminal: Terminal,
+}
+
+impl Session {
+    /// The store, for writing.
+    fn open(&self) -> Result<Store> {
+        Store::open(&self.root)
+    }
+
+    /// The store, for reading beside a writer.
+    fn open_to_read(&self) -> Result<Store> {
+        Store::open_read_only(&self.root, StoreOptions::default())
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let session = match Terminal::new() {
+        Ok(terminal) => Session { root: arguments.root, terminal },
+        Err(error) => return failed(&error),
+    };
+    let result = run(&session, arguments.command);
+    session.terminal.finish();
+    match result.and_then(|ended| flush().map(|()| ended)) {
+        Ok(Ended::Done) => ExitCode::SUCCESS,
+        Ok(Ended::Damaged) => ExitCode::from(EXIT_DAMAGED),
+        Err(error) => failed(&error),
+    }
+}
+
+fn run(session: &Session, command: Command) -> Result<Ended> {
+    match command {
+        Command::Demo(arguments) => demo::run(session, &arguments),
+        Command::Init(arguments) => init::run(session, &arguments),
+        Command::Tables(arguments) => tables::run(session, &arguments),
+        Command::Load(arguments) => load::run(session, &arguments),
+        Command::Scan(arguments) => scan::run(session, &arguments),
+        Command::Snapshot(command) => snapshot::run(session, &command),
+        Command::Repository(command) => repository::run(session, &command),
+        Command::Backup(arguments) => backup::run(session, &arguments),
+        Command::Backups(arguments) => backup::list(session, &arguments),
+        Command::Restore(arguments) => restore::run(session, &arguments),
+        Command::Undo(command) => undo::run(session, &command),
+        Command::Verify(arguments) => verify::run(session, &arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Collect => collect::run(session),
+    }
+}
+
+/// What a failed sync left unsaid must not look like success, so standard output is flushed before the exit code.
+fn flush() -> Result<()> {
+    std::io::stdout().flush().map_err(output::error)
+}
+
+fn failed(error: &Error) -> ExitCode {
+    if output::is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    // There is nobody to tell if standard error is closed as well.
+    let _ = writeln!(std::io::stderr(), "stele: {error}");
+    match error.kind() {
+        ErrorKind::Cancelled => ExitCode::from(EXIT_CANCELLED),
+        ErrorKind::Corrupt => ExitCode::from(EXIT_DAMAGED),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn root_may_stand_before_or_after_the_verb() {
+        for line in [["stele", "--root", "/x", "tables"], ["stele", "tables", "--root", "/x"]] {
+            assert_eq!(Arguments::try_parse_from(line).unwrap().root, PathBuf::from("/x"));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `stele restore`.
+
+use clap::Args;
+
+use crate::cli::names::{SelectionArguments, TableName};
+use crate::cli::{Ended, Session, output};
+use crate::error::{Error, Result};
+use crate::id::{Label, Name};
+use crate::restore::{RestoreOptions, RestoreReport};
+
+#[derive(Args)]
+pub(super) struct RestoreArguments {
+    /// Name of the repository.
+    repository: String,
+    /// Label of the backup.
+    #[arg(long)]
+    label: Label,
+    #[command(flatten)]
+    selection: SelectionArguments,
+    /// Restore a database under another name; may be repeated.
+    #[arg(long = "database-as", value_name = "DATABASE=NAME")]
+    database_as: Vec<String>,
+    /// Restore a table under another name; may be repeated.
+    #[arg(long = "table-as", value_name = "DATABASE.TABLE=NAME")]
+    table_as: Vec<String>,
+}
+
+pub(super) fn run(session: &Session, arguments: &RestoreArguments) -> Result<Ended> {
+    let mut options = RestoreOptions::new(arguments.label.clone());
+    options.selection = arguments.selection.selection()?;
+    for text in &arguments.database_as {
+        let (source, target) = renaming(text)?;
+        options.rename_databases.insert(Name::new(source)?, Name::new(target)?);
+    }
+    for text in &arguments.table_as {
+        let (source, target) = renaming(text)?;
+        let source: TableName = source.parse()?;
+        options.rename_tables.insert((source.database, source.table), Name::new(target)?);
+    }
+    options.observer = session.terminal.observer("restore");
+    let store = session.open()?;
+    let repository = store.repository(&arguments.repository)?;
+    let report = store.restore(&repository, &options)?;
+    for line in summary(&report) {
+        output::line(line)?;
+    }
+    Ok(Ended::Done)
+}
+
+fn renaming(text: &str) -> Result<(&str, &str)> {
+    text.split_once('=').ok_or_else(|| Error::invalid(format!("{text:?} is no renaming: write OLD=NEW")))
+}
+
+/// One restore in words, a line each.
+pub(super) fn summary(report: &RestoreReport) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for table in &report.tables {
+        let how = if table.replaced { "replaced" } else { "restored" };
+        lines.push(format!("{how} {}.{}: {} rows", table.database, table.name, output::count(table.rows)));
+    }
+    lines.push(format!(
+        "fetched {} segments ({}), linked {} ({}); plan {}, fetch and verify {}, publish {}",
+        output::count(report.fetched),
+        output::bytes(report.fetched_bytes),
+        output::count(report.linked),
+        output::bytes(report.linked_bytes),
+        output::seconds(report.plan_ms),
+        output::seconds(report.fetch_ms),
+        output::seconds(report.publish_ms)
+    ));
+    if let Some(undo) = report.undo {
+        lines.push(format!("to bring back what was overwritten: stele undo run {undo}"));
+    }
+    lines
+}

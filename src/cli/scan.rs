@@ -1,0 +1,195 @@
+//! `stele scan`: rows of a table as a text table or as CSV.
+
+use arrow::array::RecordBatch;
+use arrow::csv::WriterBuilder;
+use arrow::error::ArrowError;
+use arrow::util::pretty::pretty_format_batches;
+use clap::{Args, ValueEnum};
+
+use crate::cli::names::TableName;
+use crate::cli::{Ended, Session, output};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Label, Version};
+use crate::predicate::{Comparison, Predicate};
+use crate::scan::{Scan, ScanCounters};
+use crate::schema::{TableSchema, Value};
+
+/// Rows of a text table unless `--limit` says otherwise: it is built in memory and meant for eyes.
+const TABLE_ROWS_DEFAULT: u64 = 20;
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Csv,
+}
+
+#[derive(Args)]
+pub(super) struct ScanArguments {
+    /// The table.
+    #[arg(value_name = "DATABASE.TABLE")]
+    table: TableName,
+    /// Only these columns, in this order.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    columns: Vec<String>,
+    /// Only rows for which this is true, such as "day >= 2024-01-31", "name is null"; may be repeated, all must be true.
+    #[arg(long = "where", value_name = "CONDITION")]
+    conditions: Vec<String>,
+    /// At most so many rows; 20 for a text table, all for CSV.
+    #[arg(long)]
+    limit: Option<u64>,
+    /// How rows are printed.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// An older version of the table.
+    #[arg(long, value_name = "VERSION")]
+    at_version: Option<u64>,
+    /// From this snapshot.
+    #[arg(long, value_name = "LABEL", conflicts_with = "at_version")]
+    snapshot: Option<Label>,
+    /// Only print the number of rows.
+    #[arg(long, conflicts_with_all = ["limit", "columns"])]
+    count: bool,
+    /// Print on standard error what was read and what was ruled out.
+    #[arg(long)]
+    counters: bool,
+}
+
+pub(super) fn run(session: &Session, arguments: &ScanArguments) -> Result<Ended> {
+    let mut store = session.open_to_read()?;
+    if let Some(label) = &arguments.snapshot {
+        store = store.open_snapshot(label)?;
+    }
+    let table = store.table(arguments.table.database.as_str(), arguments.table.table.as_str())?;
+    let schema = table.schema();
+    let mut builder = table.scan();
+    for condition in &arguments.conditions {
+        builder = builder.filter(parse_condition(condition, &schema)?);
+    }
+    if let Some(version) = arguments.at_version {
+        builder = builder.at_version(Version::new(version));
+    }
+    if arguments.count {
+        output::line(builder.count()?.to_string())?;
+        return Ok(Ended::Done);
+    }
+    if !arguments.columns.is_empty() {
+        builder = builder.columns(&arguments.columns);
+    }
+    let limit = match (arguments.limit, arguments.format) {
+        (None, Format::Table) => Some(TABLE_ROWS_DEFAULT),
+        (limit, _) => limit,
+    };
+    if let Some(rows) = limit {
+        builder = builder.limit(rows);
+    }
+    let scan = builder.plan()?;
+    match arguments.format {
+        Format::Table => print_table(session, &scan, limit.unwrap_or(u64::MAX))?,
+        Format::Csv => print_csv(session, &scan, limit.unwrap_or(u64::MAX))?,
+    }
+    if arguments.counters {
+        print_counters(&scan.counters());
+    }
+    Ok(Ended::Done)
+}
+
+/// `column operator value`, `column is null`, `column is not null`.
+fn parse_condition(text: &str, schema: &TableSchema) -> Result<Predicate> {
+    let lower = text.to_ascii_lowercase();
+    if let Some(column) = lower.strip_suffix(" is not null") {
+        return Ok(Predicate::IsNotNull(text[..column.len()].trim().to_owned()));
+    }
+    if let Some(column) = lower.strip_suffix(" is null") {
+        return Ok(Predicate::IsNull(text[..column.len()].trim().to_owned()));
+    }
+    // Longer operators first, so that `<=` is not read as `<`.
+    const OPERATORS: [(&str, Comparison); 6] = [
+        ("<>", Comparison::NotEqual),
+        ("<=", Comparison::LessOrEqual),
+        (">=", Comparison::GreaterOrEqual),
+        ("=", Comparison::Equal),
+        ("<", Comparison::Less),
+        (">", Comparison::Greater),
+    ];
+    let at = text.find(['<', '>', '=']).unwrap_or(text.len());
+    let Some((sign, comparison)) = OPERATORS.iter().find(|(sign, _)| text[at..].starts_with(sign)) else {
+        return Err(Error::invalid(format!(
+            "{text:?} is no condition: write COLUMN OPERATOR VALUE, such as \"x >= 5\""
+        )));
+    };
+    let column = schema.column(text[..at].trim())?;
+    let value = Value::parse(text[at + sign.len()..].trim(), column.data_type)?;
+    Ok(Predicate::Compare(column.name.to_string(), *comparison, value))
+}
+
+/// Hands over batches in the order of partition, tablet, segment until there are enough rows.
+fn each_batch(
+    session: &Session,
+    scan: &Scan,
+    rows_max: u64,
+    mut consume: impl FnMut(&RecordBatch) -> Result<()>,
+) -> Result<()> {
+    let mut left = rows_max;
+    for unit in scan.units() {
+        if left == 0 {
+            break;
+        }
+        for batch in unit.run()? {
+            session.terminal.check()?;
+            let batch = batch?;
+            let rows = left.min(batch.num_rows() as u64);
+            consume(&batch.slice(0, rows as usize))?;
+            left -= rows;
+            if left == 0 {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print_table(session: &Session, scan: &Scan, rows_max: u64) -> Result<()> {
+    let mut batches = vec![RecordBatch::new_empty(scan.schema())];
+    each_batch(session, scan, rows_max, |batch| {
+        batches.push(batch.clone());
+        Ok(())
+    })?;
+    output::line(pretty_format_batches(&batches).map_err(cannot_show)?.to_string())
+}
+
+fn print_csv(session: &Session, scan: &Scan, rows_max: u64) -> Result<()> {
+    let mut writer = WriterBuilder::new().with_header(true).build(std::io::stdout().lock());
+    // An empty batch makes the writer print the header of a table without rows.
+    writer.write(&RecordBatch::new_empty(scan.schema())).map_err(cannot_show)?;
+    each_batch(session, scan, rows_max, |batch| writer.write(batch).map_err(cannot_show))
+}
+
+fn cannot_show(error: ArrowError) -> Error {
+    match error {
+        ArrowError::IoError(_, source) => output::error(source),
+        ArrowError::CsvError(message) if message.contains("Broken pipe") => {
+            output::error(std::io::ErrorKind::BrokenPipe.into())
+        }
+        other => Error::new(ErrorKind::Unsupported, format!("cannot show these rows: {other}")),
+    }
+}
+
+fn print_counters(counters: &ScanCounters) {
+    let lines = [
+        ("partitions", counters.partitions, counters.partitions_pruned),
+        ("tablets", counters.tablets, counters.tablets_pruned),
+        ("segments", counters.segments, counters.segments_pruned),
+        ("row groups", counters.row_groups, counters.row_groups_pruned),
+        ("pages", counters.pages, counters.pages_pruned),
+    ];
+    for (what, all, pruned) in lines {
+        eprintln!("{what}: {} of {} ruled out", output::count(pruned), output::count(all));
+    }
+    eprintln!(
+        "rows: {} read, {} given; {} read, {} blocks checked",
+        output::count(counters.rows_read),
+        output::count(counters.rows),
+        output::bytes(counters.bytes_read),
+        output::count(counters.blocks_checked)
+    );
+}
