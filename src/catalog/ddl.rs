@@ -1,1 +1,209 @@
-//! Changes of the catalog as pure functions from state to state.
+//! Changes of the catalog as pure functions from state to state. A refused change names the rule and the way out.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::format::{CatalogState, DatabaseEntry, TableEntry};
+use crate::id::{Name, TableId};
+
+/// Most names that an error lists.
+const LISTED_MAX: usize = 20;
+
+/// The database of this name.
+pub fn database<'a>(state: &'a CatalogState, name: &str) -> Result<&'a DatabaseEntry> {
+    let found = state.databases.iter().find(|(key, _)| key.as_str() == name);
+    found.map(|(_, entry)| entry).ok_or_else(|| {
+        Error::not_found(format!(
+            "database {name:?} does not exist: the store has {}",
+            listed("databases", state.databases.keys())
+        ))
+    })
+}
+
+/// The table of this name.
+pub fn table(state: &CatalogState, database_name: &str, name: &str) -> Result<TableId> {
+    let tables = &database(state, database_name)?.tables;
+    let found = tables.iter().find(|(key, _)| key.as_str() == name);
+    found.map(|(_, entry)| entry.table).ok_or_else(|| {
+        Error::not_found(format!(
+            "table {name:?} does not exist in database {database_name:?}: it has {}",
+            listed("tables", tables.keys())
+        ))
+    })
+}
+
+/// CREATE DATABASE.
+pub fn create_database(state: &CatalogState, name: &Name) -> Result<CatalogState> {
+    if state.databases.contains_key(name) {
+        return Err(Error::already_exists(format!("database {name:?} exists already: choose another name")));
+    }
+    let mut next = state.clone();
+    next.databases.insert(name.clone(), DatabaseEntry::default());
+    Ok(next)
+}
+
+/// DROP DATABASE of an empty database.
+pub fn drop_database(state: &CatalogState, name: &str) -> Result<CatalogState> {
+    let entry = database(state, name)?;
+    if !entry.tables.is_empty() || !entry.views.is_empty() {
+        return Err(Error::invalid(format!(
+            "database {name:?} is not empty, it has {} tables and {} views: drop them first or use \
+             drop_database_with_tables",
+            entry.tables.len(),
+            entry.views.len()
+        )));
+    }
+    drop_database_with_tables(state, name)
+}
+
+/// DROP DATABASE … FORCE: its tables go to `dropped`.
+pub fn drop_database_with_tables(state: &CatalogState, name: &str) -> Result<CatalogState> {
+    let ids: Vec<TableId> = database(state, name)?.tables.values().map(|entry| entry.table).collect();
+    let mut next = state.clone();
+    next.databases.retain(|key, _| key.as_str() != name);
+    next.dropped.extend(ids);
+    Ok(next)
+}
+
+/// ALTER DATABASE … RENAME.
+pub fn rename_database(state: &CatalogState, name: &str, to: &Name) -> Result<CatalogState> {
+    let entry = database(state, name)?.clone();
+    if to.as_str() == name {
+        return Err(Error::invalid(format!("database {name:?} has that name already: choose another one")));
+    }
+    let mut next = create_database(state, to)?;
+    next.databases.retain(|key, _| key.as_str() != name);
+    next.databases.insert(to.clone(), entry);
+    // An undo record speaks of names: it goes on speaking of the same database.
+    for undone in next.undo.iter_mut().flat_map(|entry| entry.tables.iter_mut()) {
+        if undone.database.as_str() == name {
+            undone.database = to.clone();
+        }
+    }
+    Ok(next)
+}
+
+/// CREATE TABLE.
+pub fn create_table(state: &CatalogState, database_name: &str, name: &Name, id: TableId) -> Result<CatalogState> {
+    check_name_free(database(state, database_name)?, database_name, name)?;
+    let mut next = state.clone();
+    if let Some(entry) = entry_of(&mut next, database_name) {
+        entry.tables.insert(name.clone(), TableEntry { table: id });
+    }
+    Ok(next)
+}
+
+/// DROP TABLE: the table goes to `dropped`.
+pub fn drop_table(state: &CatalogState, database_name: &str, name: &str) -> Result<CatalogState> {
+    let id = table(state, database_name, name)?;
+    let mut next = state.clone();
+    if let Some(entry) = entry_of(&mut next, database_name) {
+        entry.tables.retain(|key, _| key.as_str() != name);
+    }
+    next.dropped.push(id);
+    Ok(next)
+}
+
+/// ALTER TABLE … RENAME within its database.
+pub fn rename_table(state: &CatalogState, database_name: &str, name: &str, to: &Name) -> Result<CatalogState> {
+    let id = table(state, database_name, name)?;
+    if to.as_str() == name {
+        return Err(Error::invalid(format!("table {name:?} has that name already: choose another one")));
+    }
+    check_name_free(database(state, database_name)?, database_name, to)?;
+    let mut next = state.clone();
+    if let Some(entry) = entry_of(&mut next, database_name) {
+        entry.tables.retain(|key, _| key.as_str() != name);
+        entry.tables.insert(to.clone(), TableEntry { table: id });
+    }
+    Ok(next)
+}
+
+/// Forgets tables whose directories are gone.
+pub fn forget_dropped(state: &CatalogState, gone: &BTreeSet<TableId>) -> CatalogState {
+    let mut next = state.clone();
+    next.dropped.retain(|id| !gone.contains(id));
+    next
+}
+
+/// Ends undo records that expired by `now_ms`: the tables that only they named go to `dropped`.
+pub fn expire_undo(state: &CatalogState, now_ms: i64) -> CatalogState {
+    let mut next = state.clone();
+    let (expired, kept): (Vec<_>, Vec<_>) = next.undo.into_iter().partition(|entry| entry.expires_ms <= now_ms);
+    next.undo = kept;
+    let needed = needed_tables(&next);
+    let unneeded: BTreeSet<TableId> = expired
+        .iter()
+        .flat_map(|entry| entry.tables.iter().filter_map(|table| table.before))
+        .filter(|id| !needed.contains(id))
+        .collect();
+    next.dropped.extend(unneeded);
+    next
+}
+
+/// Tables that a name or an undo record stands for.
+pub fn needed_tables(state: &CatalogState) -> BTreeSet<TableId> {
+    let undo = state.undo.iter().flat_map(|entry| entry.tables.iter().filter_map(|table| table.before));
+    living_tables(state).chain(undo).collect()
+}
+
+/// Tables that a name stands for.
+pub fn living_tables(state: &CatalogState) -> impl Iterator<Item = TableId> + '_ {
+    state.databases.values().flat_map(|entry| entry.tables.values().map(|table| table.table))
+}
+
+/// Checks what serde cannot: one name for a table, nothing both dropped and needed. The text names the table.
+pub fn check_state(state: &CatalogState) -> std::result::Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for id in living_tables(state) {
+        if !seen.insert(id) {
+            return Err(format!("two names stand for table {id}"));
+        }
+    }
+    let needed = needed_tables(state);
+    let mut dropped = BTreeSet::new();
+    for id in &state.dropped {
+        if needed.contains(id) {
+            return Err(format!("table {id} is both dropped and needed"));
+        }
+        if !dropped.insert(id) {
+            return Err(format!("table {id} was dropped twice"));
+        }
+    }
+    Ok(())
+}
+
+fn entry_of<'a>(state: &'a mut CatalogState, database_name: &str) -> Option<&'a mut DatabaseEntry> {
+    state.databases.iter_mut().find(|(key, _)| key.as_str() == database_name).map(|(_, entry)| entry)
+}
+
+fn check_name_free(entry: &DatabaseEntry, database_name: &str, name: &Name) -> Result<()> {
+    let taken = |what: &str| {
+        Err(Error::already_exists(format!(
+            "{what} {name:?} exists already in database {database_name:?}: choose another name or drop it first"
+        )))
+    };
+    if entry.tables.contains_key(name) {
+        return taken("table");
+    }
+    if entry.views.contains_key(name) {
+        return taken("view");
+    }
+    Ok(())
+}
+
+/// "databases a, b", "no databases", or the first ones and how many more.
+fn listed<'a>(what: &str, names: impl ExactSizeIterator<Item = &'a Name>) -> String {
+    let total = names.len();
+    if total == 0 {
+        return format!("no {what}");
+    }
+    let first: Vec<&str> = names.take(LISTED_MAX).map(Name::as_str).collect();
+    match total > LISTED_MAX {
+        true => format!("{what} {}, and {} more", first.join(", "), total - LISTED_MAX),
+        false => format!("{what} {}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

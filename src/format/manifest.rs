@@ -1,10 +1,12 @@
 //! The manifest of a snapshot and of a backup: one format. It holds no paths and no commands, only typed ids.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::id::{Label, LineageId, Name, Nonce, PartitionId, StoreId, TableId, Version};
+use crate::limits::{BUCKETS_MAX, PARTITIONS_MAX};
 use crate::schema::{ColumnFingerprints, PartitionMeta, TableSchema};
 use crate::segment_meta::SegmentMeta;
 
@@ -92,25 +94,145 @@ pub struct ManifestView {
     pub sql: String,
 }
 
-/// The compact JSON form of [`SegmentMeta`].
+/// The compact JSON form of [`SegmentMeta`]: `[partition,bucket,"rowset",number,size_bytes,rows,"digest",
+/// "tail offset:tail crc32 (8 hex)",fingerprints,sealed_ms,"stats"]`. A manifest may name 100,000 segments.
 mod segment_form {
-    use serde::{Deserializer, Serializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use crate::segment_meta::SegmentMeta;
+    use crate::digest::Digest;
+    use crate::id::{BucketIndex, PartitionId, RowsetId, SegmentName};
+    use crate::schema::ColumnFingerprints;
+    use crate::segment_meta::{SegmentMeta, SegmentTail};
 
-    pub fn serialize<S: Serializer>(_segment: &SegmentMeta, _serializer: S) -> Result<S::Ok, S::Error> {
-        todo!()
+    #[derive(Deserialize)]
+    struct Row(PartitionId, BucketIndex, RowsetId, u32, u64, u64, Digest, String, ColumnFingerprints, i64, Box<str>);
+
+    pub fn serialize<S: Serializer>(segment: &SegmentMeta, serializer: S) -> Result<S::Ok, S::Error> {
+        let SegmentName { partition, bucket, rowset, number } = segment.name;
+        let tail = format!("{}:{:08x}", segment.tail.offset, segment.tail.crc32);
+        let SegmentMeta { size_bytes, rows, digest, fingerprints, sealed_ms, stats, .. } = segment;
+        (partition, bucket, rowset, number, size_bytes, rows, digest, tail, fingerprints, sealed_ms, stats)
+            .serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(_deserializer: D) -> Result<SegmentMeta, D::Error> {
-        todo!()
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SegmentMeta, D::Error> {
+        let row = Row::deserialize(deserializer)?;
+        let tail = parse_tail(&row.7).ok_or_else(|| serde::de::Error::custom("not a segment tail"))?;
+        Ok(SegmentMeta {
+            name: SegmentName { partition: row.0, bucket: row.1, rowset: row.2, number: row.3 },
+            size_bytes: row.4,
+            rows: row.5,
+            digest: row.6,
+            tail,
+            fingerprints: row.8,
+            sealed_ms: row.9,
+            stats: row.10,
+        })
+    }
+
+    fn parse_tail(text: &str) -> Option<SegmentTail> {
+        let (offset, crc32) = text.split_once(':')?;
+        let tail = SegmentTail { offset: offset.parse().ok()?, crc32: u32::from_str_radix(crc32, 16).ok()? };
+        (format!("{}:{:08x}", tail.offset, tail.crc32) == text).then_some(tail)
     }
 }
 
 impl Manifest {
     /// Checks what serde cannot: order, unique names and ids, sums of rows and fingerprints, bounds of `limits`, that
     /// every segment lies in a partition and bucket that exist. `file` is the name for errors.
-    pub fn validate(&self, _file: &str) -> crate::error::Result<()> {
-        todo!()
+    pub fn validate(&self, file: &str) -> Result<()> {
+        self.check().map_err(|rule| Error::corrupt(format!("{file} is damaged: {rule}")))
+    }
+
+    fn check(&self) -> Checked {
+        let mut ids = BTreeSet::new();
+        for (index, table) in self.tables.iter().enumerate() {
+            let of = |rule: String| format!("table {}.{}: {rule}", table.database, table.name);
+            if index > 0 {
+                let before = &self.tables[index - 1];
+                require((&before.database, &before.name) < (&table.database, &table.name), || {
+                    of("not in order of database and name".into())
+                })?;
+            }
+            require(ids.insert(table.table), || of(format!("id {} occurs twice", table.table)))?;
+            table.check().map_err(of)?;
+        }
+        for (index, view) in self.views.iter().enumerate() {
+            let of = |rule: &str| format!("view {}.{}: {rule}", view.database, view.name);
+            if index > 0 {
+                let before = &self.views[index - 1];
+                require((&before.database, &before.name) < (&view.database, &view.name), || {
+                    of("not in order of database and name")
+                })?;
+            }
+            let found =
+                self.tables.binary_search_by(|table| (&table.database, &table.name).cmp(&(&view.database, &view.name)));
+            require(found.is_err(), || of("a table has the same name"))?;
+        }
+        Ok(())
     }
 }
+
+type Checked = std::result::Result<(), String>;
+
+fn require(holds: bool, rule: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { Err(rule()) }
+}
+
+impl ManifestTable {
+    fn check(&self) -> Checked {
+        self.schema.validate().map_err(|error| error.to_string())?;
+        let count = self.partitions.len();
+        require(count <= PARTITIONS_MAX, || format!("{count} partitions, at most {PARTITIONS_MAX} are allowed"))?;
+        let mut names = BTreeSet::new();
+        let mut before = PartitionId::new(0);
+        let mut sum = ColumnFingerprints::default();
+        for partition in &self.partitions {
+            let meta = &partition.partition;
+            let of = |rule: String| format!("partition {} ({}): {rule}", meta.name, meta.id);
+            require(meta.id > before, || of(format!("its id does not rise above {before}")))?;
+            require(meta.id < self.next_partition, || of(format!("its id is not below {}", self.next_partition)))?;
+            require(names.insert(meta.name.as_str().to_lowercase()), || of("its name occurs twice".into()))?;
+            require((1..=BUCKETS_MAX).contains(&meta.buckets), || of(format!("it has {} buckets", meta.buckets)))?;
+            let bounds = meta.bounds.clone().checked(&self.schema).map_err(|error| of(error.to_string()))?;
+            require(bounds == meta.bounds, || of("its bounds are not in canonical form".into()))?;
+            partition.check_segments(&mut sum).map_err(of)?;
+            before = meta.id;
+        }
+        require(same_sums(&sum, &self.fingerprints), || {
+            format!(
+                "the segments have {} rows with other fingerprints than the {} rows of the table",
+                sum.rows, self.fingerprints.rows
+            )
+        })
+    }
+}
+
+impl ManifestPartition {
+    fn check_segments(&self, sum: &mut ColumnFingerprints) -> Checked {
+        let mut names = HashSet::with_capacity(self.segments.len());
+        for ManifestSegment { segment, .. } in &self.segments {
+            let of = |rule: &str| format!("segment {}: {rule}", segment.name.delta_path());
+            require(segment.name.partition == self.partition.id, || of("it lies in another partition"))?;
+            require(segment.name.bucket.get() < self.partition.buckets, || of("its bucket does not exist"))?;
+            require(names.insert(segment.name), || of("it occurs twice"))?;
+            require(segment.rows > 0, || of("it has no rows"))?;
+            require(segment.fingerprints.rows == segment.rows, || of("its fingerprints are of other rows"))?;
+            require(segment.tail.offset < segment.size_bytes, || of("its tail lies behind its end"))?;
+            require(sum.rows.checked_add(segment.rows).is_some(), || of("too many rows"))?;
+            sum.add(&segment.fingerprints);
+        }
+        Ok(())
+    }
+}
+
+/// Equal, where a column that is missing counts as a sum of zero.
+fn same_sums(one: &ColumnFingerprints, other: &ColumnFingerprints) -> bool {
+    let nonzero =
+        |sums: &ColumnFingerprints| sums.columns.iter().copied().filter(|&(_, sum)| sum != 0).collect::<Vec<_>>();
+    one.rows == other.rows && nonzero(one) == nonzero(other)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,0 +1,190 @@
+//! Databases and tables: CREATE, DROP, RENAME. Each is one catalog change.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::catalog::ddl;
+use crate::delta::{Action, Protocol, TableMetadata};
+use crate::error::{ErrorKind, Result};
+use crate::format::{CatalogState, OperationRecord};
+use crate::id::{LineageId, Name, PartitionId, TableId, Version};
+use crate::schema::{PartitionMeta, TableSpec};
+use crate::store::{Store, Table};
+use crate::table::{LiveTable, write_initial_log};
+
+impl Store {
+    /// Names of the databases.
+    pub fn databases(&self) -> Vec<Name> {
+        if let Err(error) = self.refresh() {
+            tracing::warn!(%error, "the catalog cannot be read again: an older state is shown");
+        }
+        self.inner.catalog.current().databases.keys().cloned().collect()
+    }
+
+    /// CREATE DATABASE.
+    pub fn create_database(&self, name: &str) -> Result<()> {
+        let name = Name::new(name)?;
+        self.inner.catalog.commit(|state| ddl::create_database(state, &name)).map(drop)
+    }
+
+    /// DROP DATABASE of an empty one; see [`Store::drop_database_with_tables`].
+    pub fn drop_database(&self, name: &str) -> Result<()> {
+        self.inner.catalog.commit(|state| ddl::drop_database(state, name)).map(drop)
+    }
+
+    /// DROP DATABASE … FORCE.
+    pub fn drop_database_with_tables(&self, name: &str) -> Result<()> {
+        let tables = |state: &CatalogState| -> Result<Vec<TableId>> {
+            Ok(ddl::database(state, name)?.tables.values().map(|entry| entry.table).collect())
+        };
+        self.drop_tables(tables, |state| ddl::drop_database_with_tables(state, name))
+    }
+
+    /// ALTER DATABASE … RENAME.
+    pub fn rename_database(&self, name: &str, to: &str) -> Result<()> {
+        let to = Name::new(to)?;
+        self.inner.catalog.commit(|state| ddl::rename_database(state, name, &to)).map(drop)
+    }
+
+    /// Names of the tables of a database.
+    pub fn tables(&self, database: &str) -> Result<Vec<Name>> {
+        self.refresh()?;
+        Ok(ddl::database(&self.inner.catalog.current(), database)?.tables.keys().cloned().collect())
+    }
+
+    /// CREATE TABLE. The table directory is durable before the catalog names it.
+    pub fn create_table(&self, database: &str, name: &str, spec: &TableSpec) -> Result<Table> {
+        let environment = &self.inner.environment;
+        environment.check_writable()?;
+        let name = Name::new(name)?;
+        let id = TableId::random(&environment.ids);
+        // A dry run: the usual mistakes cost no files.
+        ddl::create_table(&self.inner.catalog.current(), database, &name, id)?;
+        let actions = self.first_actions(id, &name, spec)?;
+        let operation = environment.begin_operation(Some(&OperationRecord::Table { table: id }))?;
+        let layout = environment.layout.table(id);
+        let written = write_initial_log(&environment.fs, &layout, &actions, operation.dir());
+        let committed =
+            written.and_then(|_| self.inner.catalog.commit(|state| ddl::create_table(state, database, &name, id)));
+        if let Err(error) = committed {
+            // With an unknown outcome the catalog may name the directory; the next opening decides.
+            if !error.is(ErrorKind::Poisoned) {
+                self.remove_garbage(layout.dir());
+            }
+            return Err(error);
+        }
+        let live = self.live_table(id)?;
+        Ok(Table { store: self.clone(), database: Name::new(database)?, name, live })
+    }
+
+    fn first_actions(&self, id: TableId, name: &Name, spec: &TableSpec) -> Result<Vec<Action>> {
+        let environment = &self.inner.environment;
+        let now_ms = environment.clock.now_ms();
+        let (schema, partitions) = spec.build(name.as_str())?;
+        let buckets = schema.distribution.buckets();
+        let next_partition = PartitionId::new(partitions.len() as u64 + 1);
+        let mut actions = vec![
+            Action::CommitInfo { timestamp_ms: now_ms, operation: "CREATE TABLE".to_owned() },
+            Action::Protocol(Protocol::of(&schema)),
+            Action::Metadata(Arc::new(TableMetadata {
+                table: id,
+                lineage: LineageId::random(&environment.ids),
+                schema,
+                created_ms: now_ms,
+            })),
+            Action::TableState { next_partition, oldest_version: Version::new(0) },
+        ];
+        actions.extend((1u64..).zip(partitions).map(|(number, partition)| {
+            let id = PartitionId::new(number);
+            Action::Partition(Arc::new(PartitionMeta { id, name: partition.name, bounds: partition.bounds, buckets }))
+        }));
+        Ok(actions)
+    }
+
+    /// DROP TABLE.
+    pub fn drop_table(&self, database: &str, name: &str) -> Result<()> {
+        let tables = |state: &CatalogState| -> Result<Vec<TableId>> { Ok(vec![ddl::table(state, database, name)?]) };
+        self.drop_tables(tables, |state| ddl::drop_table(state, database, name))
+    }
+
+    /// ALTER TABLE … RENAME.
+    pub fn rename_table(&self, database: &str, name: &str, to: &str) -> Result<()> {
+        let to = Name::new(to)?;
+        self.inner.catalog.commit(|state| ddl::rename_table(state, database, name, &to)).map(drop)
+    }
+
+    /// Closes the tables, drops their names in one catalog change, and removes what nobody reads. After the close no
+    /// commit to them is acknowledged; if the change fails they take commits again.
+    fn drop_tables(
+        &self,
+        tables: impl Fn(&CatalogState) -> Result<Vec<TableId>>,
+        change: impl Fn(&CatalogState) -> Result<CatalogState>,
+    ) -> Result<()> {
+        self.inner.environment.check_writable()?;
+        let ids = tables(&self.inner.catalog.current())?;
+        // A table that cannot be opened takes no commits and can be dropped all the same.
+        let closed: Vec<Arc<LiveTable>> = ids.iter().filter_map(|&id| self.inner.tables.get(id)).collect();
+        closed.iter().for_each(|live| live.close());
+        let mut dropped = Vec::new();
+        let committed = self.inner.catalog.commit(|state| {
+            dropped = tables(state)?;
+            change(state)
+        });
+        match committed {
+            Ok(_) => {
+                drop(closed);
+                dropped.iter().for_each(|&id| self.forget_dropped_table(id));
+                self.remove_dropped(&dropped);
+                Ok(())
+            }
+            Err(error) => {
+                if !error.is(ErrorKind::Poisoned) {
+                    closed.iter().for_each(|live| live.reopen());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes a table that was opened between the first look and the catalog change, too.
+    fn forget_dropped_table(&self, id: TableId) {
+        if let Some(live) = self.inner.tables.get(id) {
+            live.close();
+        }
+        self.forget_table(id);
+    }
+
+    /// Removes the directories of dropped tables that nobody reads; the others wait for `collect` or the next opening.
+    /// Gives those that are gone.
+    pub(crate) fn remove_dropped(&self, ids: &[TableId]) -> Vec<TableId> {
+        let environment = &self.inner.environment;
+        match environment.fs.is_held(&environment.layout.holds()) {
+            Ok(false) => {}
+            Ok(true) => return Vec::new(),
+            Err(error) => {
+                tracing::warn!(%error, "dropped tables stay: whether they are read is unknown");
+                return Vec::new();
+            }
+        }
+        let unused = ids.iter().copied().filter(|&id| !self.inner.tables.is_used(id));
+        let removed: Vec<TableId> =
+            unused.filter(|&id| self.remove_garbage(environment.layout.table(id).dir())).collect();
+        if !removed.is_empty()
+            && let Err(error) = environment.fs.sync_dir(&environment.layout.tables())
+        {
+            tracing::warn!(%error, "the removal of dropped tables is not durable yet");
+            return Vec::new();
+        }
+        removed
+    }
+
+    fn remove_garbage(&self, dir: &Path) -> bool {
+        match self.inner.environment.fs.remove_tree(dir) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(%error, "a directory that nothing names stays until the next opening");
+                false
+            }
+        }
+    }
+}

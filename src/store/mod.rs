@@ -1,0 +1,268 @@
+//! Handles: an open store and its tables. The verbs (load, scan, snapshot, backup, …) extend them in their own modules.
+//!
+//! A store is a directory with one writing process (`LOCK`) and any number of reading ones (`holds/`). Tables are opened
+//! when they are first used. What a name stands for is decided by the catalog alone; a [`Table`] goes on reading the
+//! table it was made for after the name has gone, and its changes are refused then.
+
+mod databases;
+mod open;
+mod open_tables;
+mod options;
+mod partitions;
+mod recover;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::catalog::{Catalog, ddl};
+use crate::error::{Error, Result};
+use crate::format::CatalogState;
+use crate::fs::LockFile;
+use crate::id::{Label, Name, SnapshotId, StoreId, TableId, Version};
+use crate::pool::MemoryBudget;
+use crate::schema::TableSchema;
+use crate::table::{Environment, LiveTable, TableVersion};
+
+use open_tables::OpenTables;
+pub use options::StoreOptions;
+
+/// An open store; cheap to clone, `Send + Sync`. The last clone that goes away releases the store's lock.
+///
+/// ```
+/// use steledb::{DataType, Store, TableSpec};
+/// let dir = tempfile::tempdir()?;
+/// let store = Store::create(dir.path().join("store"))?;
+/// store.create_database("sales")?;
+/// store.create_table("sales", "orders", &TableSpec::new().column("id", DataType::BigInt))?;
+/// assert_eq!(store.tables("sales")?.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<StoreInner>,
+}
+
+pub(crate) struct StoreInner {
+    pub(crate) environment: Arc<Environment>,
+    pub(crate) catalog: Catalog,
+    pub(crate) options: StoreOptions,
+    /// `options.load_memory_bytes`, shared by all loads that run: `MemoryBudget::new`.
+    pub(crate) load_budget: Arc<MemoryBudget>,
+    /// Database and label of the loads that run, so that no label is used twice at a time; empty at first.
+    pub(crate) labels_loading: Mutex<BTreeSet<(Name, Label)>>,
+    /// Labels of the snapshots being taken.
+    pub(crate) snapshots_making: Mutex<BTreeSet<Label>>,
+    /// Snapshots that are open as stores of their own: while a guard lives, its snapshot is not dropped.
+    pub(crate) snapshots_open: Mutex<Vec<(SnapshotId, Weak<SnapshotGuard>)>>,
+    /// Up to which version the collector has looked for removed segments in this process.
+    pub(crate) collected: Mutex<BTreeMap<TableId, Version>>,
+    pub(crate) tables: OpenTables,
+    /// What keeps others from writing, or from removing what this store reads; released last.
+    _held: Held,
+}
+
+/// What an open store holds on to.
+enum Held {
+    /// `LOCK`, or a file in `holds/`.
+    Lock { _lock: LockFile },
+    /// A snapshot.
+    Snapshot { _guard: Arc<SnapshotGuard> },
+    /// Nothing: `holds/` cannot be written, and only the retention time protects the reader.
+    Nothing,
+}
+
+/// Lives as long as a store that shows a snapshot. Keeps the store of the snapshot open too.
+pub(crate) struct SnapshotGuard {
+    pub(crate) _parent: Store,
+}
+
+/// A table of an open store; cheap to clone, `Send + Sync`.
+///
+/// ```
+/// use steledb::{DataType, Store, TableSpec};
+/// let dir = tempfile::tempdir()?;
+/// let store = Store::create(dir.path().join("store"))?;
+/// store.create_database("sales")?;
+/// let spec = TableSpec::new().column("id", DataType::BigInt);
+/// let table = store.create_table("sales", "orders", &spec)?;
+/// assert_eq!(table.schema().columns.len(), 1);
+/// assert_eq!(table.version().row_count(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Table {
+    pub(crate) store: Store,
+    pub(crate) database: Name,
+    pub(crate) name: Name,
+    pub(crate) live: Arc<LiveTable>,
+}
+
+/// Several tables at one moment.
+pub(crate) struct Frozen {
+    pub(crate) catalog: Arc<CatalogState>,
+    pub(crate) at_ms: i64,
+    /// Database, name, table, version.
+    pub(crate) tables: Vec<(Name, Name, Arc<LiveTable>, Arc<TableVersion>)>,
+}
+
+impl Store {
+    fn assemble(environment: Arc<Environment>, catalog: Catalog, options: StoreOptions, held: Held) -> Store {
+        let load_budget = MemoryBudget::new(options.load_memory_bytes);
+        let inner = StoreInner {
+            environment,
+            catalog,
+            options,
+            load_budget,
+            labels_loading: Mutex::default(),
+            snapshots_making: Mutex::default(),
+            snapshots_open: Mutex::default(),
+            collected: Mutex::default(),
+            tables: OpenTables::default(),
+            _held: held,
+        };
+        Store { inner: Arc::new(inner) }
+    }
+
+    /// A read-only store over a catalog state and table directories of its own (a snapshot); see `snapshot`.
+    pub(crate) fn from_parts(
+        environment: Arc<Environment>,
+        state: CatalogState,
+        tables: Vec<(TableId, LiveTable)>,
+        options: StoreOptions,
+        guard: Arc<SnapshotGuard>,
+    ) -> Store {
+        let catalog = Catalog::fixed(&environment, state);
+        let store = Store::assemble(environment, catalog, options, Held::Snapshot { _guard: guard });
+        for (id, table) in tables {
+            store.inner.tables.insert(id, Arc::new(table));
+        }
+        store
+    }
+
+    /// Identity of the store.
+    pub fn id(&self) -> StoreId {
+        self.inner.environment.store
+    }
+
+    /// Its root directory.
+    pub fn root(&self) -> &Path {
+        self.inner.environment.layout.root()
+    }
+
+    /// A table by name; `NotFound` names what there is.
+    pub fn table(&self, database: &str, name: &str) -> Result<Table> {
+        let find = || ddl::table(&self.inner.catalog.current(), database, name);
+        loop {
+            self.refresh()?;
+            let id = find()?;
+            let live = self.live_table(id);
+            // A restore or a drop may have been faster than the opening: then the name is looked up again.
+            if find().ok() != Some(id) {
+                continue;
+            }
+            let live = live?;
+            if self.inner.environment.read_only.is_some() {
+                live.refresh()?;
+            }
+            return Ok(Table { store: self.clone(), database: Name::new(database)?, name: Name::new(name)?, live });
+        }
+    }
+
+    /// Follows the writing process; without effect in it.
+    fn refresh(&self) -> Result<()> {
+        match self.inner.environment.read_only {
+            Some(_) => self.inner.catalog.refresh(),
+            None => Ok(()),
+        }
+    }
+
+    /// The open table of an id that the catalog names (or named, for undo).
+    pub(crate) fn live_table(&self, id: TableId) -> Result<Arc<LiveTable>> {
+        if let Some(live) = self.inner.tables.get(id) {
+            return Ok(live);
+        }
+        // Opened without a lock: two threads may do so at once, the first to come back wins.
+        let environment = &self.inner.environment;
+        let opened = LiveTable::open(environment, id, environment.layout.table(id))?;
+        let live = self.inner.tables.insert(id, Arc::new(opened));
+        // Dropped meanwhile? Who drops changes the catalog first and then forgets the table, so one of us sees it.
+        if self.inner.catalog.current().dropped.contains(&id) {
+            live.close();
+            self.inner.tables.retire(id);
+            return Err(Error::not_found(format!("table {id} was dropped")));
+        }
+        Ok(live)
+    }
+
+    /// Forgets the open table of an id, because the catalog no longer names it; the next use opens it afresh.
+    pub(crate) fn forget_table(&self, id: TableId) {
+        self.inner.tables.retire(id);
+    }
+
+    /// The catalog and the versions of the chosen tables at one moment: the gate is held exclusively while the Arcs
+    /// are copied. `choose` runs again when the catalog changed while the tables were opened.
+    #[allow(clippy::type_complexity)]
+    pub(crate) fn freeze(
+        &self,
+        choose: impl Fn(&CatalogState) -> Result<Vec<(Name, Name, TableId)>>,
+    ) -> Result<Frozen> {
+        loop {
+            self.refresh()?;
+            let catalog = self.inner.catalog.current();
+            let opened = self.open_chosen(choose(&catalog)?);
+            let _gate = self.inner.environment.gate.write().unwrap_or_else(PoisonError::into_inner);
+            if !Arc::ptr_eq(&catalog, &self.inner.catalog.current()) {
+                continue;
+            }
+            let tables: Vec<_> = opened?
+                .into_iter()
+                .map(|(database, name, live)| {
+                    let version = live.current();
+                    (database, name, live, version)
+                })
+                .collect();
+            // Versions carry rising timestamps that may run ahead of the clock; the moment lies at or after all of them.
+            let newest_ms = tables.iter().map(|(_, _, _, version)| version.timestamp_ms).max();
+            let at_ms = newest_ms.unwrap_or(i64::MIN).max(self.inner.environment.clock.now_ms());
+            return Ok(Frozen { catalog, at_ms, tables });
+        }
+    }
+
+    fn open_chosen(&self, chosen: Vec<(Name, Name, TableId)>) -> Result<Vec<(Name, Name, Arc<LiveTable>)>> {
+        let open = |(database, name, id)| {
+            let live = self.live_table(id)?;
+            if self.inner.environment.read_only.is_some() {
+                live.refresh()?;
+            }
+            Ok((database, name, live))
+        };
+        chosen.into_iter().map(open).collect()
+    }
+}
+
+impl Table {
+    /// The database.
+    pub fn database(&self) -> &Name {
+        &self.database
+    }
+
+    /// The name when the handle was made.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The current schema.
+    pub fn schema(&self) -> Arc<TableSchema> {
+        self.live.current().schema.clone()
+    }
+
+    /// The current version: a pin on everything it names.
+    pub fn version(&self) -> Arc<TableVersion> {
+        self.live.current()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,0 +1,123 @@
+//! What opening for writing does before anything else: empties `staging/` (I9), removes what operations left elsewhere
+//! without committing, removes dropped tables, and moves table directories that nothing names to `orphans/`.
+//!
+//! Damage in one table or record must not keep the store closed: it is reported, and the record stays for next time.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::catalog::{Catalog, ddl};
+use crate::error::{ErrorKind, Result};
+use crate::format::{CatalogState, DocumentKind, OperationRecord, decode_document};
+use crate::fs::{Entry, EntryKind};
+use crate::id::{OperationId, TableId};
+use crate::limits::DOCUMENT_BYTES_MAX;
+use crate::store::Store;
+use crate::table::{Environment, remove_uncommitted};
+
+impl Store {
+    /// What lies in `orphans/`: directories found under `tables/` that nothing named when the store was opened. They are
+    /// never removed; look at them and remove them by hand.
+    pub fn orphans(&self) -> Result<Vec<String>> {
+        let environment = &self.inner.environment;
+        Ok(environment.fs.list(&environment.layout.orphans())?.into_iter().map(|entry| entry.name).collect())
+    }
+}
+
+/// Only for the process that holds `LOCK`, before it writes.
+pub(super) fn recover(environment: &Environment, catalog: &Catalog) -> Result<()> {
+    let layout = &environment.layout;
+    // They may be missing in a copy of a store that was made without empty directories.
+    for dir in [layout.staging(), layout.tables(), layout.snapshots(), layout.orphans(), layout.holds()] {
+        if environment.fs.entry(&dir)?.is_none() {
+            environment.fs.create_dir(&dir)?;
+        }
+    }
+    sweep_staging(environment, &catalog.current())?;
+    remove_dropped(environment, catalog)?;
+    move_orphans(environment, &catalog.current())
+}
+
+fn sweep_staging(environment: &Environment, state: &CatalogState) -> Result<()> {
+    let fs = &environment.fs;
+    let staging = environment.layout.staging();
+    for entry in fs.list(&staging)? {
+        let path = staging.join(&entry.name);
+        if entry.kind != EntryKind::Directory {
+            fs.remove_file(&path)?;
+            continue;
+        }
+        match sweep_operation(environment, state, &entry) {
+            Ok(()) => fs.remove_tree(&path)?,
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "what an operation left stays until the next opening");
+            }
+        }
+    }
+    fs.sync_dir(&staging)
+}
+
+/// Removes what one operation left outside `staging/`.
+fn sweep_operation(environment: &Environment, state: &CatalogState, entry: &Entry) -> Result<()> {
+    let Ok(id) = entry.name.parse::<OperationId>() else { return Ok(()) };
+    let path = environment.layout.operation_record(id);
+    let bytes = match environment.fs.read(&path, DOCUMENT_BYTES_MAX) {
+        // The crash came before the record, so before anything it would speak of.
+        Err(error) if error.is(ErrorKind::NotFound) => return Ok(()),
+        bytes => bytes?,
+    };
+    match decode_document(DocumentKind::Operation, &bytes, &path.display().to_string())? {
+        OperationRecord::Rowsets { table, rowsets, base_version } => {
+            let layout = environment.layout.table(table);
+            if !ddl::needed_tables(state).contains(&table) || environment.fs.entry(&layout.log())?.is_none() {
+                return Ok(());
+            }
+            remove_uncommitted(&environment.fs, &layout, &rowsets, base_version).map(drop)
+        }
+        OperationRecord::Table { table } => {
+            if ddl::needed_tables(state).contains(&table) || state.dropped.contains(&table) {
+                return Ok(());
+            }
+            environment.fs.remove_tree(environment.layout.table(table).dir())?;
+            environment.fs.sync_dir(&environment.layout.tables())
+        }
+    }
+}
+
+fn remove_dropped(environment: &Environment, catalog: &Catalog) -> Result<()> {
+    let dropped = catalog.current().dropped.clone();
+    if dropped.is_empty() || environment.fs.is_held(&environment.layout.holds())? {
+        return Ok(());
+    }
+    for &id in &dropped {
+        environment.fs.remove_tree(environment.layout.table(id).dir())?;
+    }
+    environment.fs.sync_dir(&environment.layout.tables())?;
+    let gone: BTreeSet<TableId> = dropped.into_iter().collect();
+    catalog.commit(|state| Ok(ddl::forget_dropped(state, &gone))).map(drop)
+}
+
+fn move_orphans(environment: &Environment, state: &CatalogState) -> Result<()> {
+    let mut known = ddl::needed_tables(state);
+    known.extend(&state.dropped);
+    let tables = environment.layout.tables();
+    for entry in environment.fs.list(&tables)? {
+        if entry.name.parse::<TableId>().is_ok_and(|id| known.contains(&id)) {
+            continue;
+        }
+        let from = tables.join(&entry.name);
+        let to = free_name(environment, &entry.name)?;
+        environment.fs.rename_new(&from, &to)?;
+        tracing::warn!(from = %from.display(), to = %to.display(), "nothing names this: it was moved");
+    }
+    Ok(())
+}
+
+fn free_name(environment: &Environment, name: &str) -> Result<PathBuf> {
+    let orphans = environment.layout.orphans();
+    let path = orphans.join(name);
+    match environment.fs.entry(&path)? {
+        None => Ok(path),
+        Some(_) => Ok(orphans.join(format!("{name}-{}", OperationId::random(&environment.ids)))),
+    }
+}
