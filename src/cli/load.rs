@@ -1,6 +1,6 @@
 //! `stele load`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow::datatypes::{DataType as ArrowType, Schema, TimeUnit};
 use bytes::Bytes;
@@ -56,16 +56,22 @@ pub(super) struct LoadArguments {
 pub(super) fn run(session: &Session, arguments: &LoadArguments) -> Result<Ended> {
     let csv = is_csv(&arguments.files)?;
     let store = session.open()?;
-    let table = match store.table(arguments.table.database.as_str(), arguments.table.table.as_str()) {
-        Err(error) if arguments.create && error.is(ErrorKind::NotFound) => create(&store, arguments, csv)?,
-        found => found?,
+    let found = store.table(arguments.table.database.as_str(), arguments.table.table.as_str());
+    let (table, created) = match found {
+        Err(error) if arguments.create && error.is(ErrorKind::NotFound) => (create(&store, arguments, csv)?, true),
+        found => (found?, false),
     };
     let source = match csv {
         true => LoadSource::Csv(arguments.files.clone(), csv_options(arguments)?),
         false => LoadSource::Parquet(arguments.files.clone()),
     };
-    let observer = session.terminal.observer("load");
-    let report = table.load(source, &LoadOptions { label: arguments.label.clone(), observer })?;
+    let observer = session.terminal.observer(&arguments.table.to_string());
+    let loaded = table.load(source, &LoadOptions { label: arguments.label.clone(), observer });
+    if loaded.is_err() && created {
+        // The table is empty and was made for this load alone; the load's error is the one to tell.
+        let _ = store.drop_table(arguments.table.database.as_str(), arguments.table.table.as_str());
+    }
+    let report = loaded?;
     if report.already_loaded {
         output::line("nothing loaded: the label was used by an earlier load")?;
         return Ok(Ended::Done);
@@ -133,7 +139,7 @@ fn create(store: &Store, arguments: &LoadArguments, csv: bool) -> Result<Table> 
     store.create_table(name.database.as_str(), name.table.as_str(), &spec)
 }
 
-fn parquet_schema(file: &PathBuf) -> Result<Schema> {
+fn parquet_schema(file: &Path) -> Result<Schema> {
     let bytes: Bytes = Fs::os().map(file)?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
         .map_err(|error| Error::invalid(format!("{} is no Parquet file: {error}", file.display())))?;

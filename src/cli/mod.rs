@@ -36,7 +36,7 @@ const EXIT_CANCELLED: u8 = 130;
 
 const EXAMPLES: &str = "\
 Examples:
-  stele demo                                      the main job on real data, in a temporary directory
+  stele demo                                      the main job, on real data
   stele init /data/store                          makes a store
   stele load sales.flights flights.parquet --create
   stele scan sales.flights --limit 5

@@ -25,7 +25,7 @@ pub(super) struct VerifyArguments {
 
 pub(super) fn run(session: &Session, arguments: &VerifyArguments) -> Result<Ended> {
     let level = if arguments.full { CheckLevel::Full } else { CheckLevel::Fast };
-    let observer = session.terminal.observer("verify");
+    let observer = session.terminal.observer("check");
     let store = session.open_to_read()?;
     let report = match (&arguments.snapshot, &arguments.repository) {
         (Some(label), _) => store.open_snapshot(label)?.verify(level, &observer)?,

@@ -1,0 +1,197 @@
+//! The `stele` command as a user runs it: its own process, a fresh directory, what it prints and its exit code.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+struct Shell {
+    dir: TempDir,
+}
+
+impl Shell {
+    /// A fresh store with one table `d.t` of 100 rows.
+    fn with_rows() -> Shell {
+        let shell = Shell { dir: TempDir::new().unwrap() };
+        shell.ok(&["init"]);
+        let rows: String = (0..100).map(|n| format!("{n},name {n}\n")).collect();
+        fs::write(shell.path("rows.csv"), format!("id,name\n{rows}")).unwrap();
+        shell.ok(&["load", "d.t", "rows.csv", "--create", "--sort-key", "id", "--hash", "id", "--buckets", "2"]);
+        shell
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stele"));
+        command.current_dir(self.dir.path()).env("STELE_ROOT", self.path("store")).args(arguments);
+        command.output().unwrap()
+    }
+
+    /// Standard output of a command that must succeed.
+    fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Exit code and both outputs of a command that must fail.
+    fn fails(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "{arguments:?} succeeded");
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code().unwrap(), text)
+    }
+}
+
+#[test]
+fn loaded_rows_are_listed_described_and_scanned() {
+    let shell = Shell::with_rows();
+    assert!(shell.ok(&["tables"]).contains("d.t"));
+    let described = shell.ok(&["show", "d.t"]);
+    assert!(described.contains("hash (id) buckets 2") && described.contains("sorted by (id)"), "{described}");
+    assert_eq!(shell.ok(&["scan", "d.t", "--count"]), "100\n");
+    let csv = shell.ok(&["scan", "d.t", "--where", "id >= 98", "--format", "csv", "--columns", "name"]);
+    let mut lines: Vec<&str> = csv.lines().collect();
+    lines[1..].sort_unstable();
+    assert_eq!(lines, ["name", "name 98", "name 99"]);
+    assert_eq!(shell.ok(&["scan", "d.t", "--format", "csv", "--limit", "7"]).lines().count(), 8);
+    assert!(shell.ok(&["scan", "d.t", "--limit", "1"]).contains("| id"));
+}
+
+#[test]
+fn load_with_a_used_label_says_so_and_adds_nothing() {
+    let shell = Shell::with_rows();
+    shell.ok(&["load", "d.t", "rows.csv", "--label", "once"]);
+    assert!(shell.ok(&["load", "d.t", "rows.csv", "--label", "once"]).contains("nothing loaded"));
+    assert_eq!(shell.ok(&["scan", "d.t", "--count"]), "200\n");
+}
+
+#[test]
+fn failed_creating_load_leaves_no_table() {
+    let shell = Shell::with_rows();
+    fs::write(shell.path("bad.csv"), "x,y\n1,2\n3\n").unwrap();
+    shell.fails(&["load", "d.bad", "bad.csv", "--create"]);
+    assert!(!shell.ok(&["tables"]).contains("d.bad"));
+}
+
+#[test]
+fn exit_codes_tell_usage_from_failure() {
+    let shell = Shell::with_rows();
+    assert_eq!(shell.fails(&["no-such-verb"]).0, 2);
+    assert_eq!(shell.fails(&["scan", "no dot"]).0, 2);
+    let (code, text) = shell.fails(&["scan", "d.missing"]);
+    assert_eq!(code, 1);
+    assert!(text.starts_with("stele: ") && text.contains("missing"), "{text}");
+}
+
+#[test]
+fn snapshot_keeps_its_rows_while_the_table_grows() {
+    let shell = Shell::with_rows();
+    shell.ok(&["snapshot", "create", "noon"]);
+    shell.ok(&["load", "d.t", "rows.csv"]);
+    assert_eq!(shell.ok(&["scan", "d.t", "--count"]), "200\n");
+    assert_eq!(shell.ok(&["scan", "d.t", "--count", "--snapshot", "noon"]), "100\n");
+    assert!(shell.ok(&["snapshot", "list"]).contains("noon"));
+    assert!(shell.ok(&["snapshot", "show", "noon"]).contains("d.t"));
+    shell.ok(&["snapshot", "drop", "noon"]);
+    assert!(!shell.ok(&["snapshot", "list"]).contains("noon"));
+}
+
+#[test]
+fn lost_table_comes_back_and_overwriting_is_undone() {
+    let shell = Shell::with_rows();
+    let location = format!("file://{}", shell.path("repository").display());
+    shell.ok(&["repository", "create", "nas", &location]);
+    shell.ok(&["backup", "nas", "--label", "monday"]);
+    shell.ok(&["load", "d.t", "rows.csv"]);
+    assert!(shell.ok(&["backup", "nas", "--label", "tuesday"]).contains("reused"));
+    assert!(shell.ok(&["backups", "nas"]).contains("tuesday"));
+
+    let restored = shell.ok(&["restore", "nas", "--label", "monday"]);
+    assert_eq!(shell.ok(&["scan", "d.t", "--count"]), "100\n");
+    let undo = restored.lines().find_map(|line| line.split("stele undo run ").nth(1)).unwrap();
+    shell.ok(&["undo", "run", undo]);
+    assert_eq!(shell.ok(&["scan", "d.t", "--count"]), "200\n");
+
+    shell.ok(&["restore", "nas", "--label", "monday", "--table", "d.t", "--table-as", "d.t=copy"]);
+    assert_eq!(shell.ok(&["scan", "d.copy", "--count"]), "100\n");
+    assert!(shell.ok(&["verify", "--repository", "nas", "--full"]).starts_with("sound"));
+}
+
+#[test]
+fn every_file_can_be_inspected() {
+    let shell = Shell::with_rows();
+    let location = format!("file://{}", shell.path("repository").display());
+    shell.ok(&["repository", "create", "nas", &location]);
+    shell.ok(&["snapshot", "create", "noon"]);
+    shell.ok(&["backup", "nas", "--label", "monday"]);
+    // Enough versions for a checkpoint.
+    for _ in 0..51 {
+        shell.ok(&["load", "d.t", "rows.csv"]);
+    }
+    let mut files = Vec::new();
+    files_below(shell.dir.path(), &mut files);
+    let ours = files.iter().filter(|file| !file.ends_with("LOCK") && !file.ends_with("rows.csv"));
+    let (mut count, mut checkpoints) = (0, 0);
+    for file in ours.filter(|file| fs::metadata(file).unwrap().len() > 0) {
+        let text = shell.ok(&["inspect", file.to_str().unwrap()]);
+        checkpoints += usize::from(text.starts_with("checkpoint"));
+        count += 1;
+    }
+    assert!(count > 150, "only {count} files");
+    assert_eq!(checkpoints, 1);
+}
+
+#[test]
+fn damaged_segment_is_named_by_verify_and_inspect() {
+    let shell = Shell::with_rows();
+    assert!(shell.ok(&["verify", "--full"]).starts_with("sound"));
+    let mut files = Vec::new();
+    files_below(&shell.path("store/tables"), &mut files);
+    let segment = files.iter().find(|file| file.extension().is_some_and(|end| end == "parquet")).unwrap();
+    let mut bytes = fs::read(segment).unwrap();
+    bytes[10] ^= 1;
+    fs::write(segment, bytes).unwrap();
+
+    let name = segment.file_name().unwrap().to_str().unwrap();
+    for arguments in [vec!["verify", "--full"], vec!["inspect", segment.to_str().unwrap()]] {
+        let (code, text) = shell.fails(&arguments);
+        assert_eq!(code, 3, "{text}");
+        assert!(text.contains(name), "{text}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn interrupted_demo_ends_with_130_and_leaves_nothing() {
+    let dir = TempDir::new().unwrap();
+    let place = dir.path().join("demo");
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_stele"))
+        .args(["demo", "--scale", "20", "--dir", place.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Once the heading is out, the handler is in place and at this scale hours of work lie ahead.
+    let mut heading = String::new();
+    BufReader::new(demo.stdout.as_mut().unwrap()).read_line(&mut heading).unwrap();
+    assert!(heading.starts_with("demo at scale 20"), "{heading}");
+    assert!(Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap().success());
+    assert_eq!(demo.wait().unwrap().code(), Some(130));
+    assert!(!place.exists());
+}
+
+fn files_below(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files_below(&path, found),
+            false => found.push(path),
+        }
+    }
+}
