@@ -85,7 +85,7 @@ pub struct TableMetadata {
 
 impl Protocol {
     /// The protocol that a table of this schema starts with: reader 1, or 3 with `timestampNtz` if a column is DATETIME;
-    /// writer 7 with `stele-tablets`, `domainMetadata`, `inCommitTimestamp`.
+    /// writer 7 with `stele-tablets`, `domainMetadata`, `inCommitTimestamp`, then that feature too.
     pub fn of(schema: &TableSchema) -> Protocol {
         let mut reader_features = Vec::new();
         let mut writer_features = vec![FEATURE_TABLETS, FEATURE_DOMAINS, FEATURE_TIMESTAMPS];

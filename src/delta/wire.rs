@@ -2,9 +2,10 @@
 //! of a commit and the rows of a checkpoint are both made from these and checked through these.
 //!
 //! Additions to Delta are only where the protocol allows them: `tags` of `add` and `remove` hold `stele.digest` (BLAKE3
-//! of the segment), `stele.tail` (`<offset>:<8 hex digits of the CRC-32>`) and `stele.fingerprints` (JSON); partition,
-//! tablet and rowset need no tags because they are in the path. `domainMetadata` `stele.partition.<id>` holds a
-//! partition, `stele.table` the facts about the whole table; `txn` `stele.label.<label>` a load label.
+//! of the segment), `stele.tail` (`<offset>:<8 hex digits of the CRC-32>`) and `stele.fingerprints` (JSON), in `remove`
+//! also `stele.sealed`; partition, tablet and rowset need no tags because they are in the path. `domainMetadata`
+//! `stele.partition.<id>` holds a partition, `stele.table` the facts about the whole table; `txn` `stele.label.<label>` a
+//! load label.
 
 use std::sync::Arc;
 

@@ -26,7 +26,7 @@ pub enum KeyModel {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Distribution {
-    /// By the frozen hash of these columns (`docs/format.md`, "Bucket hash") modulo the number of buckets.
+    /// By the frozen hash of these columns (`docs/format.md`, "Bucket hash").
     Hash {
         /// The columns, in order.
         columns: Vec<ColumnId>,

@@ -19,7 +19,8 @@ use crate::schema::DataType;
 use crate::schema::value_text::{self, DATE_MAX, DATE_MIN, DATETIME_MAX, DATETIME_MIN, MICROS_PER_DAY};
 
 /// One value. Integers of every width are `Int`; dates are days and datetimes microseconds since 1970-01-01.
-/// As JSON (`{"int":"5"}`, `"null"`) numbers are text, so that nothing is rounded. `Display` is the SQL spelling.
+/// As JSON (`{"int":"5"}`, `"null"`) integers, floats and decimals are text, so that nothing is rounded. `Display` is
+/// the SQL spelling.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {

@@ -1,7 +1,7 @@
 //! Statistics of what is being written: bounds and NULL counts per column.
 //!
-//! Columns: those of the sort key, the partitioning and the hash distribution, then the first ones, up to
-//! [`COLUMNS_WITH_STATS`] in total. Booleans, binaries and JSON get NULL counts only; a float column that holds NaN or
+//! Columns: those of the sort key, the partitioning and the hash distribution, then the first ones until there are
+//! [`COLUMNS_WITH_STATS`]. Booleans, binaries and JSON get NULL counts only; a float column that holds NaN or
 //! an infinity gets no bounds, because engines disagree about their order.
 
 use std::cmp::Ordering;
