@@ -308,4 +308,4 @@ fn end_text(end: &[BoundValue]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::schema) mod tests;

@@ -1,14 +1,18 @@
 //! Predicates over columns: what a scan may be asked for, how rows are tested, and how bounds rule a whole range out.
 //! Not an expression language: SQL expressions are DataFusion's.
+//!
+//! Binding pushes every NOT down to the comparisons, which three-valued logic allows. Without a NOT above it, a
+//! condition that is NULL keeps a row as little as one that is false, so the two need no telling apart any more.
+//! Floats are compared in total order, as Arrow does: −0.0 is below 0.0 and NaN above everything.
 
-use std::collections::BTreeSet;
+mod bind;
+mod evaluate;
+mod prune;
 
-use arrow::array::{BooleanArray, RecordBatch};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Result;
 use crate::id::ColumnId;
-use crate::schema::{TableSchema, Value};
-use crate::segment_meta::ColumnBounds;
+use crate::schema::{DataType, Value};
 
 /// How a column compares with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,17 +60,21 @@ pub enum Predicate {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundPredicate {
     root: Node,
+    /// The types of the columns that the predicate reads.
+    types: BTreeMap<ColumnId, DataType>,
 }
 
+/// A condition without NOT. Its values have their columns' types and are never NULL.
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
     Compare(ColumnId, Comparison, Value),
     In(ColumnId, Vec<Value>),
+    NotIn(ColumnId, Vec<Value>),
     IsNull(ColumnId),
     IsNotNull(ColumnId),
     And(Vec<Node>),
+    /// Never true if empty.
     Or(Vec<Node>),
-    Not(Box<Node>),
 }
 
 impl Predicate {
@@ -104,33 +112,14 @@ impl Predicate {
     pub fn or(self, other: Predicate) -> Predicate {
         Predicate::Or(vec![self, other])
     }
-
-    /// Checks names and casts values to the columns' types; an error names the column and the value.
-    pub fn bind(&self, _schema: &TableSchema) -> Result<BoundPredicate> {
-        todo!()
-    }
 }
 
 impl BoundPredicate {
     /// The columns that the predicate reads.
     pub fn columns(&self) -> BTreeSet<ColumnId> {
-        todo!()
-    }
-
-    /// True for the rows to keep; `ids` are the column ids of the batch's columns.
-    pub fn evaluate(&self, _batch: &RecordBatch, _ids: &[ColumnId]) -> Result<BooleanArray> {
-        todo!()
-    }
-
-    /// Whether a range of rows with these bounds may hold a row to keep; `bounds` gives `None` for a column of which
-    /// nothing is known.
-    pub fn may_match(&self, _bounds: &dyn Fn(ColumnId) -> Option<ColumnBounds>) -> bool {
-        todo!()
-    }
-
-    /// The values that a column must have one of for any row to be kept, if the predicate says so (`=` and IN under
-    /// AND); for pruning buckets.
-    pub fn required_values(&self, _column: ColumnId) -> Option<Vec<Value>> {
-        todo!()
+        self.types.keys().copied().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

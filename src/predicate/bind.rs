@@ -1,0 +1,109 @@
+//! From names and values as given to column ids and values of the columns' types.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::id::ColumnId;
+use crate::predicate::{BoundPredicate, Comparison, Node, Predicate};
+use crate::schema::{DataType, TableSchema, Value};
+
+impl Predicate {
+    /// Checks names and casts values to the columns' types; an error names the column and the value.
+    pub fn bind(&self, schema: &TableSchema) -> Result<BoundPredicate> {
+        let mut binder = Binder { schema, types: BTreeMap::new() };
+        let root = binder.bind(self, Sense::AsIs)?;
+        Ok(BoundPredicate { root, types: binder.types })
+    }
+}
+
+/// Whether an odd number of NOTs is above a condition.
+#[derive(Clone, Copy, PartialEq)]
+enum Sense {
+    AsIs,
+    Negated,
+}
+
+struct Binder<'a> {
+    schema: &'a TableSchema,
+    types: BTreeMap<ColumnId, DataType>,
+}
+
+impl Binder<'_> {
+    fn bind(&mut self, predicate: &Predicate, sense: Sense) -> Result<Node> {
+        let negated = sense == Sense::Negated;
+        match predicate {
+            Predicate::Compare(column, comparison, value) => {
+                let ordered = !matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+                let (id, mut values) = self.values(column, std::slice::from_ref(value), ordered)?;
+                let comparison = if negated { opposite(*comparison) } else { *comparison };
+                // A comparison with NULL is NULL, negated or not.
+                Ok(values.pop().flatten().map_or(never(), |value| Node::Compare(id, comparison, value)))
+            }
+            Predicate::In(column, values) => {
+                let (id, values) = self.values(column, values, false)?;
+                let count = values.len();
+                let values: Vec<Value> = values.into_iter().flatten().collect();
+                Ok(match negated {
+                    false => Node::In(id, values),
+                    // A value that is none of the others may still be the unknown one.
+                    true if values.len() < count => never(),
+                    // `NOT (NULL IN ())` is true.
+                    true if values.is_empty() => Node::And(Vec::new()),
+                    true => Node::NotIn(id, values),
+                })
+            }
+            Predicate::IsNull(column) | Predicate::IsNotNull(column) => {
+                let id = self.column(column)?.0;
+                let null = matches!(predicate, Predicate::IsNull(_)) != negated;
+                Ok(if null { Node::IsNull(id) } else { Node::IsNotNull(id) })
+            }
+            Predicate::And(parts) | Predicate::Or(parts) => {
+                let all = matches!(predicate, Predicate::And(_)) != negated;
+                let parts = parts.iter().map(|part| self.bind(part, sense)).collect::<Result<_>>()?;
+                Ok(if all { Node::And(parts) } else { Node::Or(parts) })
+            }
+            Predicate::Not(part) => self.bind(part, if negated { Sense::AsIs } else { Sense::Negated }),
+        }
+    }
+
+    fn column(&mut self, name: &str) -> Result<(ColumnId, DataType)> {
+        let column = self.schema.column(name).map_err(|error| error.context("predicate"))?;
+        self.types.insert(column.id, column.data_type);
+        Ok((column.id, column.data_type))
+    }
+
+    /// The values as the column's type, `None` for NULL.
+    fn values(&mut self, name: &str, values: &[Value], ordered: bool) -> Result<(ColumnId, Vec<Option<Value>>)> {
+        let (id, data_type) = self.column(name)?;
+        if data_type == DataType::Json || (ordered && !data_type.is_orderable()) {
+            return Err(Error::invalid(format!(
+                "predicate: column {name:?} has type {data_type}: JSON can only be tested for NULL, VARBINARY only be \
+                 compared by =, <> and IN"
+            )));
+        }
+        // A text longer than the column allows is a fair bound.
+        let target = if data_type.is_text() { DataType::String } else { data_type };
+        let cast = |value: &Value| match value.cast(target) {
+            Ok(Value::Null) => Ok(None),
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(error.context(format!("predicate: column {name:?}"))),
+        };
+        Ok((id, values.iter().map(cast).collect::<Result<_>>()?))
+    }
+}
+
+/// A condition that no row fulfils.
+fn never() -> Node {
+    Node::Or(Vec::new())
+}
+
+fn opposite(comparison: Comparison) -> Comparison {
+    match comparison {
+        Comparison::Equal => Comparison::NotEqual,
+        Comparison::NotEqual => Comparison::Equal,
+        Comparison::Less => Comparison::GreaterOrEqual,
+        Comparison::LessOrEqual => Comparison::Greater,
+        Comparison::Greater => Comparison::LessOrEqual,
+        Comparison::GreaterOrEqual => Comparison::Less,
+    }
+}

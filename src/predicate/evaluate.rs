@@ -1,0 +1,87 @@
+//! Which rows of a batch fulfil a predicate.
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::kernels::cmp;
+use arrow::compute::{and_kleene, is_not_null, is_null, or_kleene, prep_null_mask_filter};
+use arrow::error::ArrowError;
+
+use crate::error::{Error, Result};
+use crate::id::ColumnId;
+use crate::predicate::{BoundPredicate, Comparison, Node};
+use crate::schema::Value;
+
+impl BoundPredicate {
+    /// True for the rows to keep; `ids` are the column ids of the batch's columns.
+    pub fn evaluate(&self, batch: &RecordBatch, ids: &[ColumnId]) -> Result<BooleanArray> {
+        let kept = self.evaluate_node(&self.root, batch, ids)?;
+        Ok(if kept.null_count() == 0 { kept } else { prep_null_mask_filter(&kept) })
+    }
+
+    fn evaluate_node(&self, node: &Node, batch: &RecordBatch, ids: &[ColumnId]) -> Result<BooleanArray> {
+        let rows = batch.num_rows();
+        match node {
+            Node::Compare(id, comparison, value) => self.compare(column(batch, ids, *id)?, *id, *comparison, value),
+            Node::In(id, values) => {
+                let column = column(batch, ids, *id)?;
+                let parts = values.iter().map(|value| self.compare(column, *id, Comparison::Equal, value));
+                fold(parts, constant(false, rows), or_kleene)
+            }
+            Node::NotIn(id, values) => {
+                let column = column(batch, ids, *id)?;
+                let parts = values.iter().map(|value| self.compare(column, *id, Comparison::NotEqual, value));
+                fold(parts, constant(true, rows), and_kleene)
+            }
+            Node::IsNull(id) => is_null(column(batch, ids, *id)?).map_err(failed),
+            Node::IsNotNull(id) => is_not_null(column(batch, ids, *id)?).map_err(failed),
+            Node::And(parts) => {
+                let parts = parts.iter().map(|part| self.evaluate_node(part, batch, ids));
+                fold(parts, constant(true, rows), and_kleene)
+            }
+            Node::Or(parts) => {
+                let parts = parts.iter().map(|part| self.evaluate_node(part, batch, ids));
+                fold(parts, constant(false, rows), or_kleene)
+            }
+        }
+    }
+
+    fn compare(&self, column: &ArrayRef, id: ColumnId, comparison: Comparison, value: &Value) -> Result<BooleanArray> {
+        let data_type = self.types.get(&id).copied();
+        let data_type = data_type.ok_or_else(|| Error::invalid(format!("predicate: column {id} is not bound")))?;
+        // As text of any length: see `bind`.
+        let target = if data_type.is_text() { crate::schema::DataType::String } else { data_type };
+        let scalar = value.to_scalar(target)?;
+        let result = match comparison {
+            Comparison::Equal => cmp::eq(column, &scalar),
+            Comparison::NotEqual => cmp::neq(column, &scalar),
+            Comparison::Less => cmp::lt(column, &scalar),
+            Comparison::LessOrEqual => cmp::lt_eq(column, &scalar),
+            Comparison::Greater => cmp::gt(column, &scalar),
+            Comparison::GreaterOrEqual => cmp::gt_eq(column, &scalar),
+        };
+        result.map_err(failed)
+    }
+}
+
+fn column<'a>(batch: &'a RecordBatch, ids: &[ColumnId], id: ColumnId) -> Result<&'a ArrayRef> {
+    let found = ids.iter().position(|other| *other == id).and_then(|at| batch.columns().get(at));
+    found.ok_or_else(|| Error::invalid(format!("predicate: the batch lacks column {id}")))
+}
+
+fn fold(
+    mut parts: impl Iterator<Item = Result<BooleanArray>>,
+    empty: BooleanArray,
+    combine: fn(&BooleanArray, &BooleanArray) -> Result<BooleanArray, ArrowError>,
+) -> Result<BooleanArray> {
+    let Some(first) = parts.next() else { return Ok(empty) };
+    parts.try_fold(first?, |result, part| combine(&result, &part?).map_err(failed))
+}
+
+fn constant(value: bool, rows: usize) -> BooleanArray {
+    let bits = if value { BooleanBuffer::new_set(rows) } else { BooleanBuffer::new_unset(rows) };
+    BooleanArray::new(bits, None)
+}
+
+fn failed(error: ArrowError) -> Error {
+    Error::invalid(format!("predicate cannot be evaluated: {error}")).with_source(error)
+}

@@ -1,0 +1,70 @@
+//! What bounds say about a predicate without reading rows. A wrong "no" loses rows, so everything unknown is a "maybe".
+
+use std::cmp::Ordering;
+
+use crate::id::ColumnId;
+use crate::predicate::{BoundPredicate, Comparison, Node};
+use crate::schema::Value;
+use crate::segment_meta::ColumnBounds;
+
+impl BoundPredicate {
+    /// Whether a range of rows with these bounds may hold a row to keep; `bounds` gives `None` for a column of which
+    /// nothing is known.
+    pub fn may_match(&self, bounds: &dyn Fn(ColumnId) -> Option<ColumnBounds>) -> bool {
+        may_match(&self.root, bounds)
+    }
+
+    /// The values that a column must have one of for any row to be kept, if the predicate says so (`=` and IN under
+    /// AND); for pruning buckets.
+    pub fn required_values(&self, column: ColumnId) -> Option<Vec<Value>> {
+        required_values(&self.root, column)
+    }
+}
+
+fn may_match(node: &Node, bounds: &dyn Fn(ColumnId) -> Option<ColumnBounds>) -> bool {
+    let (id, test): (&ColumnId, &dyn Fn(&ColumnBounds) -> bool) = match node {
+        Node::And(parts) => return parts.iter().all(|part| may_match(part, bounds)),
+        Node::Or(parts) => return parts.iter().any(|part| may_match(part, bounds)),
+        Node::Compare(id, comparison, value) => (id, &|known| may_compare(known, *comparison, value)),
+        Node::In(id, values) => (id, &|known| values.iter().any(|value| may_compare(known, Comparison::Equal, value))),
+        Node::NotIn(id, values) => {
+            (id, &|known| values.iter().all(|value| may_compare(known, Comparison::NotEqual, value)))
+        }
+        Node::IsNull(id) => (id, &|known| known.null_count != Some(0)),
+        Node::IsNotNull(id) => (id, &|known| !all_null(known)),
+    };
+    bounds(*id).is_none_or(|known| known.row_count != 0 && test(&known))
+}
+
+fn all_null(known: &ColumnBounds) -> bool {
+    known.null_count.is_some_and(|nulls| nulls >= known.row_count)
+}
+
+/// Whether some value between the bounds may compare so with `value`.
+fn may_compare(known: &ColumnBounds, comparison: Comparison, value: &Value) -> bool {
+    let order = |bound: &Option<Value>| bound.as_ref().filter(|bound| **bound != Value::Null)?.compare(value);
+    let (min, max) = (order(&known.min), order(&known.max));
+    let within = match comparison {
+        Comparison::Equal => min != Some(Ordering::Greater) && max != Some(Ordering::Less),
+        Comparison::NotEqual => (min, max) != (Some(Ordering::Equal), Some(Ordering::Equal)),
+        Comparison::Less => min.is_none_or(Ordering::is_lt),
+        Comparison::LessOrEqual => min.is_none_or(Ordering::is_le),
+        Comparison::Greater => max.is_none_or(Ordering::is_gt),
+        Comparison::GreaterOrEqual => max.is_none_or(Ordering::is_ge),
+    };
+    within && !all_null(known)
+}
+
+fn required_values(node: &Node, column: ColumnId) -> Option<Vec<Value>> {
+    match node {
+        Node::Compare(id, Comparison::Equal, value) if *id == column => Some(vec![value.clone()]),
+        Node::In(id, values) if *id == column => Some(values.clone()),
+        // Each part alone is required: the shortest list prunes most.
+        Node::And(parts) => parts.iter().filter_map(|part| required_values(part, column)).min_by_key(Vec::len),
+        Node::Or(parts) => {
+            let lists = parts.iter().map(|part| required_values(part, column));
+            lists.collect::<Option<Vec<_>>>().map(|lists| lists.concat())
+        }
+        _ => None,
+    }
+}
