@@ -177,6 +177,12 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_hash_of_a_label_is_frozen() {
+        let hash = LabelHash::of(&Label::new("nightly").unwrap());
+        assert_eq!(hash.to_string(), "81c34b3b11dd9dcf9f5b5c32b3d20427");
+    }
+
+    #[test]
     fn every_key_round_trips() {
         for key in every_kind() {
             assert_eq!(RepositoryKey::parse(&key.to_string()), Some(key.clone()), "{key}");
