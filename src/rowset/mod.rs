@@ -5,3 +5,6 @@ mod writer;
 
 pub use sort::sort_batches;
 pub use writer::RowsetWriter;
+
+#[cfg(test)]
+mod tests;

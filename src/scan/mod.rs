@@ -266,3 +266,6 @@ impl ScanUnit {
         Ok(Box::new(UnitBatches::open(self, self.shared.limit)?))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,3 +47,6 @@ pub struct ReadCounters {
     /// 64 KiB blocks whose CRC-32 was checked.
     pub blocks_checked: AtomicU64,
 }
+
+#[cfg(test)]
+mod tests;

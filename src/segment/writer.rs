@@ -23,12 +23,22 @@ use crate::segment::sink::ChecksummedFile;
 use crate::segment::zone_map::ZoneMap;
 use crate::segment_meta::SegmentMeta;
 
-/// Rows of a row group: what a scan prunes and decodes at a time, and what a writer keeps encoded in memory.
-const ROW_GROUP_ROWS: usize = 256 << 10;
+/// How rows are grouped; constant outside of tests.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    /// Rows of a row group: what a scan prunes and decodes at a time, and what a writer keeps encoded in memory.
+    pub row_group_rows: usize,
+    /// Rows of a page at most: what the page index prunes.
+    pub page_rows: usize,
+}
+
+const SHAPE: Shape = Shape { row_group_rows: 256 << 10, page_rows: 20_000 };
 /// Encoded bytes of a row group, for tables with wide rows.
 const ROW_GROUP_BYTES: usize = 128 << 20;
 /// Encoded bytes of a page before compression, about.
 const PAGE_BYTES: usize = 256 << 10;
+/// Values encoded between two looks at the size of a page.
+const WRITE_BATCH_ROWS: usize = 1024;
 /// Bytes of a value that page and row group bounds keep.
 const BOUND_BYTES: usize = 64;
 const ZSTD_LEVEL: i32 = 1;
@@ -56,10 +66,23 @@ impl SegmentWriter {
         schema: &TableSchema,
         clock: &Clock,
     ) -> Result<SegmentWriter> {
+        SegmentWriter::create_shaped(fs, path, name, schema, clock, SHAPE)
+    }
+
+    /// As `create`, with other sizes of row groups and pages.
+    pub(super) fn create_shaped(
+        fs: &Fs,
+        path: &Path,
+        name: SegmentName,
+        schema: &TableSchema,
+        clock: &Clock,
+        shape: Shape,
+    ) -> Result<SegmentWriter> {
         let arrow_schema = schema.to_arrow();
         // The Arrow schema is not embedded: every type comes back from its Parquet type, and foreign readers shall
         // see what we see.
-        let options = ArrowWriterOptions::new().with_properties(properties(schema)?).with_skip_arrow_metadata(true);
+        let options =
+            ArrowWriterOptions::new().with_properties(properties(schema, shape)?).with_skip_arrow_metadata(true);
         let sink = ChecksummedFile::new(fs.create_file(path)?);
         let writer = ArrowWriter::try_new_with_options(sink, arrow_schema.clone(), options)
             .map_err(|error| write_error(path, error))?;
@@ -176,7 +199,7 @@ pub fn write_segment_from(
     result
 }
 
-fn properties(schema: &TableSchema) -> Result<WriterProperties> {
+fn properties(schema: &TableSchema, shape: Shape) -> Result<WriterProperties> {
     let level = ZstdLevel::try_new(ZSTD_LEVEL)
         .map_err(|error| Error::invalid(format!("zstd level {ZSTD_LEVEL}")).with_source(error))?;
     let sorting = schema.sort_key.iter().filter_map(|id| schema.index_of(*id)).map(|index| SortingColumn {
@@ -190,9 +213,12 @@ fn properties(schema: &TableSchema) -> Result<WriterProperties> {
         .set_compression(Compression::ZSTD(level))
         .set_dictionary_enabled(true)
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_row_count(Some(shape.row_group_rows))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_data_page_size_limit(PAGE_BYTES)
+        .set_data_page_row_count_limit(shape.page_rows)
+        // The limits of a page are looked at after each so many values.
+        .set_write_batch_size(shape.page_rows.min(WRITE_BATCH_ROWS))
         .set_column_index_truncate_length(Some(BOUND_BYTES))
         .set_statistics_truncate_length(Some(BOUND_BYTES))
         .set_bloom_filter_enabled(false)

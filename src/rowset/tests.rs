@@ -1,0 +1,158 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::compute::concat_batches;
+use arrow::datatypes::Int64Type;
+
+use super::*;
+use crate::clock::Clock;
+use crate::fs::{Fault, FaultPlan, SimFs, SyncMode, TableLayout};
+use crate::id::{BucketIndex, ColumnId, IdSource, Name, PartitionId, RowsetId, TabletId};
+use crate::schema::{Column, DataType, Distribution, KeyModel, Partitioning, TableSchema};
+
+/// Columns `key` (INT), `text`, `number` (DOUBLE) and `row`, the order rows came in.
+fn schema(sort_key: &[u32]) -> Arc<TableSchema> {
+    let types =
+        [("key", DataType::Int), ("text", DataType::String), ("number", DataType::Double), ("row", DataType::BigInt)];
+    let columns = types.iter().zip(1..).map(|((name, data_type), id)| Column {
+        id: ColumnId::new(id),
+        name: Name::new(name).unwrap(),
+        data_type: *data_type,
+        nullable: true,
+        comment: String::new(),
+    });
+    Arc::new(TableSchema {
+        columns: columns.collect(),
+        column_id_max: ColumnId::new(4),
+        key_model: KeyModel::Duplicate,
+        sort_key: sort_key.iter().map(|id| ColumnId::new(*id)).collect(),
+        partitioning: Partitioning::None,
+        distribution: Distribution::Random { buckets: 1 },
+        comment: String::new(),
+        properties: Default::default(),
+    })
+}
+
+/// Rows with many equal keys and NULLs, in batches of different sizes, one of them empty.
+fn batches(schema: &TableSchema) -> Vec<RecordBatch> {
+    let batch = |rows: std::ops::Range<i64>| {
+        let mixed = |row: i64| row.wrapping_mul(7919) % 101;
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(
+                rows.clone().map(|row| (row % 11 > 0).then(|| mixed(row) as i32 % 10 - 5)).collect::<Int32Array>(),
+            ),
+            Arc::new(
+                rows.clone().map(|row| (row % 5 > 0).then(|| format!("t{}", mixed(row) % 7))).collect::<StringArray>(),
+            ),
+            Arc::new(rows.clone().map(|row| (row % 3 > 0).then(|| mixed(row) as f64 / 4.0)).collect::<Float64Array>()),
+            Arc::new(Int64Array::from_iter_values(rows)),
+        ];
+        RecordBatch::try_new(schema.to_arrow(), columns).unwrap()
+    };
+    vec![batch(0..300), batch(300..300), batch(300..301), batch(301..1000)]
+}
+
+fn row_numbers(batches: &[RecordBatch]) -> Vec<i64> {
+    batches.iter().flat_map(|batch| batch.column(3).as_primitive::<Int64Type>().values().to_vec()).collect()
+}
+
+/// Keys of all rows as tuples that order as the sort key does; `Option` puts NULL first.
+type Key = (Option<i32>, Option<String>, Option<i64>);
+
+fn keys(batches: &[RecordBatch], schema: &TableSchema) -> Vec<Key> {
+    let all = concat_batches(&schema.to_arrow(), batches).unwrap();
+    let has = |id: u32| schema.sort_key.contains(&ColumnId::new(id));
+    let (key, text) = (all.column(0).as_primitive::<arrow::datatypes::Int32Type>(), all.column(1).as_string::<i32>());
+    let number = all.column(2).as_primitive::<arrow::datatypes::Float64Type>();
+    (0..all.num_rows())
+        .map(|row| {
+            (
+                key.iter().nth(row).unwrap().filter(|_| has(1)),
+                text.iter().nth(row).unwrap().filter(|_| has(2)).map(str::to_owned),
+                number.iter().nth(row).unwrap().filter(|_| has(3)).map(|number| (number * 4.0) as i64),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn rows_are_sorted_stably_with_nulls_first_for_every_kind_of_key() {
+    for sort_key in [&[1][..], &[2], &[3], &[1, 2], &[1, 2, 3]] {
+        let schema = schema(sort_key);
+        let input = batches(&schema);
+        let sorted = sort_batches(&input, &schema, 128).unwrap();
+        assert!(sorted.iter().all(|batch| batch.num_rows() <= 128));
+
+        let input_keys = keys(&input, &schema);
+        let mut expected: Vec<i64> = (0..1000).collect();
+        expected.sort_by(|a, b| input_keys[*a as usize].cmp(&input_keys[*b as usize]));
+        assert_eq!(row_numbers(&sorted), expected, "{sort_key:?}");
+        assert!(keys(&sorted, &schema).is_sorted());
+
+        let again = sort_batches(&sorted, &schema, 4096).unwrap();
+        assert_eq!(row_numbers(&again), expected, "sorted rows stay as they are");
+    }
+}
+
+#[test]
+fn rows_without_sort_key_keep_their_order() {
+    let schema = schema(&[]);
+    let rows = sort_batches(&batches(&schema), &schema, 100).unwrap();
+    assert_eq!(row_numbers(&rows), (0..1000).collect::<Vec<_>>());
+    assert!(rows.iter().all(|batch| (1..=100).contains(&batch.num_rows())));
+    assert!(sort_batches(&[], &schema, 100).unwrap().is_empty());
+    assert!(sort_batches(&[], &schema, 0).is_err());
+}
+
+fn writer(sim: &SimFs, schema: &Arc<TableSchema>) -> (RowsetWriter, TableLayout) {
+    let table = TableLayout::new(PathBuf::from("/table"));
+    let partition = PartitionId::new(3);
+    let fs = sim.fs();
+    fs.create_dir_all(&table.partition(partition)).unwrap();
+    let tablet = TabletId { partition, bucket: BucketIndex::new(2) };
+    let rowset = RowsetId::random(&IdSource::seeded(9));
+    (RowsetWriter::new(&fs, &table, tablet, rowset, schema, &Clock::manual(1)), table)
+}
+
+#[test]
+fn segments_of_a_rowset_are_numbered_and_no_rows_make_none() {
+    let sim = SimFs::new();
+    let schema = schema(&[1]);
+    let (mut writer, table) = writer(&sim, &schema);
+    writer.write_sorted(batches(&schema), SyncMode::EachFile).unwrap();
+    writer.write_sorted(Vec::new(), SyncMode::EachFile).unwrap();
+    writer.write_sorted(batches(&schema), SyncMode::Batch).unwrap();
+    let segments = writer.finish();
+    assert_eq!(segments.iter().map(|segment| segment.name.number).collect::<Vec<_>>(), [0, 1]);
+    for segment in &segments {
+        assert_eq!(segment.rows, 1000);
+        let entry = sim.fs().entry(&table.segment(&segment.name)).unwrap().unwrap();
+        assert_eq!(entry.size_bytes, segment.size_bytes);
+    }
+    assert_eq!(segments[0].fingerprints, segments[1].fingerprints);
+}
+
+#[test]
+fn failed_write_leaves_no_partial_file_and_the_next_one_works() {
+    let schema = schema(&[1]);
+    let mut at = 0;
+    loop {
+        let sim = SimFs::new();
+        let (mut writer, table) = writer(&sim, &schema);
+        sim.plan(Some(FaultPlan { at, fault: Fault::ShortWrite }));
+        let result = writer.write_sorted(batches(&schema), SyncMode::Batch);
+        if !sim.fault_happened() {
+            result.unwrap();
+            break;
+        }
+        let partition = table.partition(PartitionId::new(3));
+        if result.is_err() {
+            assert_eq!(sim.fs().list(&partition).unwrap(), [], "operation {at}");
+        }
+        at += 1;
+    }
+    assert!(at >= 2, "creating and writing can both fail: {at}");
+}
