@@ -52,7 +52,7 @@ impl ObjectStorage for Retrying {
     fn put_new(&self, key: &RepositoryKey, bytes: &[u8]) -> Result<Put> {
         retry(|number| match self.storage.put_new(key, bytes)? {
             // The first try cannot have met an object of its own.
-            Put::Exists if number > 0 => match self.storage.read(key, bytes.len() as u64) {
+            Put::Exists if number > 0 => match self.read(key, bytes.len() as u64) {
                 Ok(found) if found == bytes => Ok(Put::Created),
                 Ok(_) => Ok(Put::Exists),
                 // Longer than ours, so not ours.
@@ -66,7 +66,7 @@ impl ObjectStorage for Retrying {
     fn upload(&self, key: &RepositoryKey, source: &FileReader, expected: Digest) -> Result<()> {
         retry(|number| match self.storage.upload(key, source, expected) {
             // The nonce in the key is ours alone: an earlier try made it. Uploads appear whole or not at all.
-            Err(error) if number > 0 && error.is(ErrorKind::AlreadyExists) => match self.storage.size(key)? {
+            Err(error) if number > 0 && error.is(ErrorKind::AlreadyExists) => match self.size(key)? {
                 Some(size_bytes) if size_bytes == source.size_bytes() => Ok(()),
                 found => Err(Error::corrupt(format!(
                     "{}/{key}: expected {} bytes, found {found:?}",
