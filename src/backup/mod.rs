@@ -7,6 +7,7 @@
 mod listing;
 mod plan;
 mod publish;
+mod query;
 mod registry;
 mod run;
 mod upload;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::backup::plan::{Content, Plan, Wanted, wanted_of};
 use crate::backup::publish::{abandon, publish};
 use crate::backup::upload::{check_space, condemned, held_of, upload};
-use crate::backup::{BackupOptions, BackupReport, registry};
+use crate::backup::{BackupOptions, BackupReport, query, registry};
 use crate::error::{Error, Result};
 use crate::format::{DocumentKind, LabelRecord, Manifest, PinRecord, SegmentKey};
 use crate::id::{AttemptId, BackupId, Label};
@@ -62,6 +62,7 @@ impl Store {
             // Goes on if the last step took effect although its answer was lost.
             abandon(repository, &options.label, backup, error)?;
         }
+        query::publish_tables(repository, backup, &manifest);
         Ok(report(backup, &manifest, &plan, &times, clock.now_ms()))
     }
 }

@@ -44,6 +44,16 @@ fn segment_key(bytes: &[u8], ids: &IdSource) -> RepositoryKey {
     })
 }
 
+/// With retries it cannot be told from an own try whose answer was lost; there the fresh nonce in each key is the rule.
+fn uploading_to_a_used_key_is_refused(setting: &Setting) {
+    let key = segment_key(b"used", &IdSource::seeded(6));
+    let source = setting.source("used", b"used");
+    setting.storage.upload(&key, &source, Digest::of(b"used")).unwrap();
+    setting.storage.sync_uploads().unwrap();
+    let error = setting.storage.upload(&key, &source, Digest::of(b"used")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+}
+
 fn contract(setting: &Setting) {
     let storage = &*setting.storage;
     every_key_is_kept_listed_and_never_overwritten(storage);
@@ -104,7 +114,6 @@ fn uploads_appear_whole_or_not_at_all(setting: &Setting) {
         })
         .unwrap();
     assert!(streamed == bytes);
-    assert_eq!(storage.upload(&key, &source, Digest::of(&bytes)).unwrap_err().kind(), ErrorKind::AlreadyExists);
 
     let other = segment_key(b"other", &ids);
     let error = storage.upload(&other, &source, Digest::of(b"other")).unwrap_err();
@@ -151,19 +160,25 @@ fn on_simulated_files() -> (SimFs, Setting) {
 fn memory_keeps_the_contract() {
     let directory = tempfile::tempdir().unwrap();
     let storage = Arc::new(MemoryStorage::default());
-    contract(&Setting { fs: Fs::os(), sources: directory.path().into(), storage });
+    let setting = Setting { fs: Fs::os(), sources: directory.path().into(), storage };
+    contract(&setting);
+    uploading_to_a_used_key_is_refused(&setting);
 }
 
 #[test]
 fn files_keep_the_contract() {
     let directory = tempfile::tempdir().unwrap();
     let storage = Arc::new(LocalStorage::create(Fs::os(), directory.path().join("backups")).unwrap());
-    contract(&Setting { fs: Fs::os(), sources: directory.path().into(), storage });
+    let setting = Setting { fs: Fs::os(), sources: directory.path().into(), storage };
+    contract(&setting);
+    uploading_to_a_used_key_is_refused(&setting);
 }
 
 #[test]
 fn simulated_files_keep_the_contract() {
-    contract(&on_simulated_files().1);
+    let (_sim, setting) = on_simulated_files();
+    contract(&setting);
+    uploading_to_a_used_key_is_refused(&setting);
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub enum RepositoryKey {
     Identity,
     /// `tables/<lineage>/<2 hex>/<digest>-<nonce>.parquet`
     Segment(SegmentKey),
+    /// `tables/<lineage>/_delta_log/<20 digits>.json`: query in place, derived data.
+    TableVersion(LineageId, u64),
     /// `backups/<id>/pin-<n>`
     Pin(BackupId, u32),
     /// `backups/<id>/manifest`
@@ -72,6 +74,9 @@ impl fmt::Display for RepositoryKey {
                 let digest = key.digest.to_string();
                 write!(f, "tables/{}/{}/{digest}-{}.parquet", key.lineage, &digest[..2], key.nonce)
             }
+            RepositoryKey::TableVersion(lineage, version) => {
+                write!(f, "tables/{lineage}/_delta_log/{version:020}.json")
+            }
             RepositoryKey::Pin(backup, number) => write!(f, "backups/{backup}/pin-{number}"),
             RepositoryKey::Manifest(backup) => write!(f, "backups/{backup}/manifest"),
             RepositoryKey::Outcome(backup) => write!(f, "backups/{backup}/outcome"),
@@ -98,6 +103,11 @@ impl RepositoryKey {
         format!("tables/{lineage}/")
     }
 
+    /// The prefix of a table's versions for query in place.
+    pub fn versions_of(lineage: LineageId) -> String {
+        format!("tables/{lineage}/_delta_log/")
+    }
+
     /// The prefix of a label's generations.
     pub fn generations_of(label: LabelHash) -> String {
         format!("labels/{label}/")
@@ -115,6 +125,9 @@ fn parse_any_spelling(key: &str) -> Option<RepositoryKey> {
     let parts: Vec<&str> = key.splitn(5, '/').collect();
     Some(match parts[..] {
         ["repository.json"] => RepositoryKey::Identity,
+        ["tables", lineage, "_delta_log", file] => {
+            RepositoryKey::TableVersion(lineage.parse().ok()?, file.strip_suffix(".json")?.parse().ok()?)
+        }
         ["tables", lineage, _, file] => {
             let (digest, nonce) = file.strip_suffix(".parquet")?.split_once('-')?;
             RepositoryKey::Segment(SegmentKey {
@@ -163,6 +176,7 @@ pub(super) mod tests {
         vec![
             RepositoryKey::Identity,
             RepositoryKey::Segment(segment),
+            RepositoryKey::TableVersion(segment.lineage, 5),
             RepositoryKey::Pin(backup, 0),
             RepositoryKey::Pin(backup, 12),
             RepositoryKey::Manifest(backup),
