@@ -12,3 +12,10 @@ pub use actions::{Action, Protocol, TableMetadata};
 pub use checkpoint::{decode_checkpoint, encode_checkpoint};
 pub use commit::{CheckpointRef, DecodedCommit, ROOT_DIGEST, decode_commit, encode_commit};
 pub use stats::{decode_stats, encode_stats};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod fixture;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -13,3 +13,7 @@ pub use live::LiveTable;
 pub use log::{TableLog, write_initial_log};
 pub use recover::remove_uncommitted;
 pub use version::{PartitionVersion, TableVersion, TabletVersion};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
