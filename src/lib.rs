@@ -32,6 +32,7 @@ mod table;
 pub use clock::Clock;
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
+pub use gc::CollectReport;
 pub use id::*;
 pub use predicate::{Comparison, Predicate};
 pub use schema::{ColumnSpec, DataType, PartitionSpec, TableSchema, TableSpec, Value};

@@ -1,10 +1,25 @@
 //! Collecting what nothing names any more: dropped tables, expired undo records, segments that only expired versions
 //! name. While the store runs, only this module removes data files.
 
-use crate::error::Result;
+mod versions;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::ddl;
+use crate::error::{ErrorKind, Result};
+use crate::fs::EntryKind;
+use crate::id::TableId;
 use crate::store::Store;
 
 /// What a collection removed.
+///
+/// ```
+/// use steledb::{CollectReport, Store};
+/// let dir = tempfile::tempdir()?;
+/// let store = Store::create(dir.path().join("store"))?;
+/// assert_eq!(store.collect()?, CollectReport::default());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CollectReport {
     /// Table directories removed.
@@ -21,7 +36,76 @@ pub struct CollectReport {
 
 impl Store {
     /// Removes what may go. Never what a held version, a snapshot, an undo record or another process's hold needs.
+    /// A snapshot has names of its own for its files, so nothing here can take them away.
     pub fn collect(&self) -> Result<CollectReport> {
-        todo!()
+        let environment = &self.inner.environment;
+        environment.check_writable()?;
+        let now_ms = environment.clock.now_ms();
+        let mut report = CollectReport::default();
+        let held = environment.fs.is_held(&environment.layout.holds())?;
+        self.expire_undo(now_ms, &mut report)?;
+        self.collect_dropped(&mut report)?;
+        let living: Vec<TableId> = ddl::living_tables(&self.inner.catalog.current()).collect();
+        for id in living {
+            match self.live_table(id) {
+                Ok(live) => versions::collect(self, &live, held, &mut report)?,
+                // Dropped since the catalog was read.
+                Err(error) if error.is(ErrorKind::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.inner.catalog.prune()?;
+        Ok(report)
+    }
+
+    fn expire_undo(&self, now_ms: i64, report: &mut CollectReport) -> Result<()> {
+        let before = self.inner.catalog.current();
+        let expired = before.undo.iter().filter(|entry| entry.expires_ms <= now_ms).count();
+        if expired > 0 {
+            self.inner.catalog.commit(|state| Ok(ddl::expire_undo(state, now_ms)))?;
+            report.undo_expired = expired as u64;
+        }
+        Ok(())
+    }
+
+    fn collect_dropped(&self, report: &mut CollectReport) -> Result<()> {
+        let dropped = self.inner.catalog.current().dropped.clone();
+        let mut bytes = BTreeMap::new();
+        for &id in &dropped {
+            bytes.insert(id, self.table_bytes(id)?);
+        }
+        // A table that a drop removed at once has no directory any more: it is only to be forgotten.
+        let gone: BTreeSet<TableId> = self.remove_dropped(&dropped).into_iter().collect();
+        let sizes = gone.iter().filter_map(|id| bytes.get(id).copied().flatten());
+        for size in sizes {
+            report.tables += 1;
+            report.bytes += size;
+        }
+        report.held += (dropped.len() - gone.len()) as u64;
+        if !gone.is_empty() {
+            self.inner.catalog.commit(|state| Ok(ddl::forget_dropped(state, &gone)))?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the segments in a table directory; `None` if it does not exist.
+    fn table_bytes(&self, id: TableId) -> Result<Option<u64>> {
+        let environment = &self.inner.environment;
+        let layout = environment.layout.table(id);
+        if environment.fs.entry(layout.dir())?.is_none() {
+            return Ok(None);
+        }
+        let mut bytes = 0;
+        for entry in environment.fs.list(layout.dir())? {
+            if entry.kind == EntryKind::Directory {
+                let files = environment.fs.list(&layout.dir().join(&entry.name))?;
+                bytes += files.iter().map(|file| file.size_bytes).sum::<u64>();
+            }
+        }
+        Ok(Some(bytes))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

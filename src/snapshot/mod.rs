@@ -3,13 +3,25 @@
 
 mod link;
 mod open;
+mod select;
 
-use crate::error::Result;
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{DocumentKind, Manifest, decode_document, encode_document};
+use crate::fs::Put;
 use crate::id::{Label, Name, SnapshotId};
-use crate::progress::Observer;
-use crate::store::Store;
+use crate::limits::DOCUMENT_BYTES_MAX;
+use crate::progress::{Observer, Phase};
+use crate::store::{Frozen, SnapshotGuard, Store};
 
 /// What a snapshot, a backup or a restore is about.
+///
+/// ```
+/// use steledb::snapshot::Selection;
+/// assert_eq!(Selection::default(), Selection::Store);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Selection {
     /// Every table and view of the store.
@@ -22,6 +34,14 @@ pub enum Selection {
 }
 
 /// A table, or some partitions of it.
+///
+/// ```
+/// use steledb::Name;
+/// use steledb::snapshot::{Selection, TableSelection};
+/// let orders = TableSelection { table: Name::new("orders")?, partitions: vec![Name::new("p2024")?] };
+/// assert_ne!(Selection::Tables(Name::new("sales")?, vec![orders]), Selection::Store);
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSelection {
     /// The table.
@@ -30,7 +50,7 @@ pub struct TableSelection {
     pub partitions: Vec<Name>,
 }
 
-/// A snapshot as `list` shows it.
+/// A snapshot as [`Store::snapshots`] shows it; see [`SnapshotReport`] for an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotInfo {
     /// Identity.
@@ -50,6 +70,22 @@ pub struct SnapshotInfo {
 }
 
 /// What taking a snapshot did.
+///
+/// ```
+/// use steledb::snapshot::Selection;
+/// use steledb::{DataType, Label, Store, TableSpec};
+/// let dir = tempfile::tempdir()?;
+/// let store = Store::create(dir.path().join("store"))?;
+/// store.create_database("sales")?;
+/// store.create_table("sales", "orders", &TableSpec::new().column("id", DataType::BigInt))?;
+/// let label = Label::new("before the change")?;
+/// let report = store.create_snapshot(&label, &Selection::Store, &Default::default())?;
+/// assert_eq!((report.info.tables, report.copied), (1, 0));
+/// store.drop_table("sales", "orders")?;
+/// assert_eq!(store.open_snapshot(&label)?.table("sales", "orders")?.version().row_count(), 0);
+/// assert_eq!(store.snapshots()?[0].label, label);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotReport {
     /// The snapshot.
@@ -63,38 +99,170 @@ pub struct SnapshotReport {
 }
 
 impl Store {
-    /// Takes a snapshot under a label that no snapshot of the store has.
-    pub fn create_snapshot(
-        &self,
-        _label: &Label,
-        _selection: &Selection,
-        _observer: &Observer,
-    ) -> Result<SnapshotReport> {
-        todo!()
+    /// Takes a snapshot under a label that no snapshot of the store has. Everything is built in `staging/`; the directory
+    /// appearing under `snapshots/` is the one commit point.
+    pub fn create_snapshot(&self, label: &Label, selection: &Selection, observer: &Observer) -> Result<SnapshotReport> {
+        let environment = &self.inner.environment;
+        environment.check_writable()?;
+        let started = Instant::now();
+        let _reserved = ReservedLabel::reserve(self, label)?;
+        if self.snapshots()?.iter().any(|info| info.label == *label) {
+            return Err(Error::already_exists(format!(
+                "snapshot {label} exists already: choose another label or drop it first"
+            )));
+        }
+        let (manifest, frozen) = manifest_of(self, label, selection)?;
+        let id = SnapshotId::random(&environment.ids);
+        let info = info_of(id, &manifest);
+        let operation = environment.begin_operation(None)?;
+        let dir = operation.path("snapshot");
+        let counts = {
+            let phase = observer.begin(Phase::Link, info.segments, info.bytes);
+            link::build(environment, &operation, &dir, (&manifest, &frozen), &phase)?
+        };
+        let bytes = encode_document(DocumentKind::Manifest, &manifest)?;
+        if environment.fs.put_new(&dir.join("manifest"), &operation.path("manifest"), &bytes)? == Put::Exists {
+            return Err(Error::conflict(format!("{} is not ours alone", dir.display())));
+        }
+        observer.check()?;
+        environment.fs.rename_new(&dir, &environment.layout.snapshot(id))?;
+        Ok(SnapshotReport {
+            info,
+            linked: counts.linked.into_inner(),
+            copied: counts.copied.into_inner(),
+            elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        })
     }
+
     /// All snapshots, oldest first.
     pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>> {
-        todo!()
+        let mut infos = Vec::new();
+        for id in self.snapshot_ids()? {
+            infos.push(info_of(id, &self.read_snapshot(id)?));
+        }
+        infos.sort_by_key(|info| (info.created_ms, info.id));
+        Ok(infos)
     }
+
     /// One snapshot's manifest.
-    pub fn snapshot_manifest(&self, _label: &Label) -> Result<crate::format::Manifest> {
-        todo!()
+    pub fn snapshot_manifest(&self, label: &Label) -> Result<Manifest> {
+        self.find_snapshot(label).map(|(_, manifest)| manifest)
     }
-    /// A read-only store that shows the snapshot.
-    pub fn open_snapshot(&self, _label: &Label) -> Result<Store> {
-        todo!()
+
+    /// A read-only store that shows the snapshot. While it lives, the snapshot cannot be dropped in this process.
+    pub fn open_snapshot(&self, label: &Label) -> Result<Store> {
+        let (id, manifest) = self.find_snapshot(label)?;
+        let guard = Arc::new(SnapshotGuard { _parent: self.clone() });
+        self.open_snapshots().push((id, Arc::downgrade(&guard)));
+        // Between finding it and the guard it may have been dropped.
+        if self.inner.environment.fs.entry(&self.inner.environment.layout.snapshot_manifest(id))?.is_none() {
+            return Err(Error::not_found(format!("snapshot {label} was dropped")));
+        }
+        open::open(self, id, &manifest, guard)
     }
-    /// Removes a snapshot.
-    pub fn drop_snapshot(&self, _label: &Label) -> Result<()> {
-        todo!()
+
+    /// Removes a snapshot; `Conflict` while it is open in this process.
+    pub fn drop_snapshot(&self, label: &Label) -> Result<()> {
+        let environment = &self.inner.environment;
+        environment.check_writable()?;
+        let (id, _) = self.find_snapshot(label)?;
+        let operation = environment.begin_operation(None)?;
+        // The list is held until the snapshot has gone from its place, so that nobody opens it in between.
+        let mut open = self.open_snapshots();
+        open.retain(|(_, guard)| guard.strong_count() > 0);
+        if open.iter().any(|(other, _)| *other == id) {
+            return Err(Error::conflict(format!("snapshot {label} is open in this process: close it first")));
+        }
+        environment.fs.rename_new(&environment.layout.snapshot(id), &operation.path("snapshot"))
+    }
+
+    fn open_snapshots(&self) -> MutexGuard<'_, Vec<(SnapshotId, Weak<SnapshotGuard>)>> {
+        self.inner.snapshots_open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn snapshot_ids(&self) -> Result<Vec<SnapshotId>> {
+        let environment = &self.inner.environment;
+        let entries = environment.fs.list(&environment.layout.snapshots())?;
+        Ok(entries.iter().filter_map(|entry| entry.name.parse().ok()).collect())
+    }
+
+    fn read_snapshot(&self, id: SnapshotId) -> Result<Manifest> {
+        let environment = &self.inner.environment;
+        let path = environment.layout.snapshot_manifest(id);
+        let file = path.display().to_string();
+        let bytes = environment.fs.read(&path, DOCUMENT_BYTES_MAX).map_err(|error| match error.kind() {
+            // A snapshot appears with its manifest.
+            ErrorKind::NotFound => error.with_kind(ErrorKind::Corrupt),
+            _ => error,
+        })?;
+        let manifest: Manifest = decode_document(DocumentKind::Manifest, &bytes, &file)?;
+        manifest.validate(&file)?;
+        Ok(manifest)
+    }
+
+    /// A damaged snapshot hides none of the others, but it may be the one that is looked for.
+    fn find_snapshot(&self, label: &Label) -> Result<(SnapshotId, Manifest)> {
+        let mut labels = Vec::new();
+        let mut damage = None;
+        for id in self.snapshot_ids()? {
+            match self.read_snapshot(id) {
+                Ok(manifest) if manifest.label == *label => return Ok((id, manifest)),
+                Ok(manifest) => labels.push(manifest.label.to_string()),
+                Err(error) => damage = Some(error),
+            }
+        }
+        Err(damage.unwrap_or_else(|| {
+            let there = if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
+            Error::not_found(format!("snapshot {label} does not exist: there is {there}"))
+        }))
+    }
+}
+
+/// A label that a snapshot is being taken under; free again when dropped.
+struct ReservedLabel<'a> {
+    store: &'a Store,
+    label: &'a Label,
+}
+
+impl<'a> ReservedLabel<'a> {
+    fn reserve(store: &'a Store, label: &'a Label) -> Result<ReservedLabel<'a>> {
+        let mut making = store.inner.snapshots_making.lock().unwrap_or_else(PoisonError::into_inner);
+        match making.insert(label.clone()) {
+            true => Ok(ReservedLabel { store, label }),
+            false => {
+                Err(Error::already_exists(format!("snapshot {label} is being taken already: choose another label")))
+            }
+        }
+    }
+}
+
+impl Drop for ReservedLabel<'_> {
+    fn drop(&mut self) {
+        self.store.inner.snapshots_making.lock().unwrap_or_else(PoisonError::into_inner).remove(self.label);
     }
 }
 
 /// The manifest of frozen tables; segments without nonces. Shared with `backup`.
-pub(crate) fn manifest_of(
-    _store: &Store,
-    _label: &Label,
-    _selection: &Selection,
-) -> Result<(crate::format::Manifest, crate::store::Frozen)> {
-    todo!()
+pub(crate) fn manifest_of(store: &Store, label: &Label, selection: &Selection) -> Result<(Manifest, Frozen)> {
+    let frozen = store.freeze(|state| select::tables(state, selection))?;
+    let manifest = select::manifest(&frozen, store.id(), label, selection)?;
+    Ok((manifest, frozen))
 }
+
+fn info_of(id: SnapshotId, manifest: &Manifest) -> SnapshotInfo {
+    let partitions = || manifest.tables.iter().flat_map(|table| &table.partitions);
+    let segments = || partitions().flat_map(|partition| &partition.segments);
+    SnapshotInfo {
+        id,
+        label: manifest.label.clone(),
+        created_ms: manifest.created_ms,
+        tables: manifest.tables.len() as u64,
+        rows: manifest.tables.iter().map(|table| table.fingerprints.rows).sum(),
+        segments: segments().count() as u64,
+        bytes: segments().map(|segment| segment.segment.size_bytes).sum(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
