@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{CastOptions, can_cast_types, cast, cast_with_options};
-use arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef};
+use arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 
@@ -119,6 +119,17 @@ fn convert_column(array: &ArrayRef, column: &Column, target: &ArrowType, place: 
                 .map_err(refused)?;
             return convert_column(&wall, column, target, place);
         }
+        ArrowType::Date64 => {
+            // Milliseconds since 1970, but multiplied without a check as a date.
+            let wall = cast(array, &ArrowType::Int64)
+                .and_then(|numbers| cast(&numbers, &ArrowType::Timestamp(TimeUnit::Millisecond, None)))
+                .map_err(refused)?;
+            return convert_column(&wall, column, target, place);
+        }
+        ArrowType::Timestamp(unit, None) if *target == ArrowType::Date32 && *unit != TimeUnit::Microsecond => {
+            let microseconds = cast_all(array, &ArrowType::Timestamp(TimeUnit::Microsecond, None), column, place)?;
+            return convert_column(&microseconds, column, target, place);
+        }
         _ => {}
     }
     let way = cast_way(source, column.data_type);
@@ -133,9 +144,27 @@ fn convert_column(array: &ArrayRef, column: &Column, target: &ArrowType, place: 
     if way == Way::Parsed {
         return parse_column(&cast(array, &ArrowType::Utf8).map_err(refused)?, column, place);
     }
+    // Days are multiplied without a check, so years beyond the calendar are refused before.
+    if let Some(row) = rules::outside_calendar(array) {
+        return Err(does_not_fit(array, row, column, place));
+    }
+    let converted = cast_all(array, target, column, place)?;
+    if let Some(row) = first_changed(array, &converted, way).map_err(refused)? {
+        return Err(does_not_fit(array, row, column, place));
+    }
+    Ok(converted)
+}
+
+/// Casts; a value that does not fit is an error.
+fn cast_all(array: &ArrayRef, target: &ArrowType, column: &Column, place: &Place) -> Result<ArrayRef> {
     let options = CastOptions { safe: true, ..CastOptions::default() };
-    let converted = cast_with_options(array, target, &options).map_err(refused)?;
-    if let Some(row) = first_lost(array, &converted, way).map_err(refused)? {
+    let converted = cast_with_options(array, target, &options).map_err(|error| {
+        Error::invalid(format!("cannot load {}: column {:?}: {error}", place.input(), column.name.as_str()))
+            .with_source(error)
+    })?;
+    if converted.null_count() != array.null_count()
+        && let Some(row) = (0..array.len()).find(|row| converted.is_null(*row) && array.is_valid(*row))
+    {
         return Err(does_not_fit(array, row, column, place));
     }
     Ok(converted)
@@ -167,7 +196,7 @@ fn cast_way(source: &ArrowType, target: DataType) -> Way {
         ArrowType::Binary | ArrowType::LargeBinary | ArrowType::BinaryView | ArrowType::FixedSizeBinary(_)
     );
     let exact = source.is_integer() || source.is_decimal();
-    let date = matches!(source, ArrowType::Date32 | ArrowType::Date64);
+    let date = *source == ArrowType::Date32;
     let time = matches!(source, ArrowType::Timestamp(..));
     match target {
         T::Char(_) | T::Varchar(_) | T::String | T::Json | T::VarBinary if text => Way::Cast,
@@ -183,23 +212,14 @@ fn cast_way(source: &ArrowType, target: DataType) -> Way {
             Way::CastExactly
         }
         T::Float | T::Double | T::Decimal { .. } if exact || source.is_floating() => Way::Cast,
-        T::Date if *source == ArrowType::Date32 => Way::Cast,
-        T::Date if date || time => Way::CastExactly,
-        // Exactly, because arrow multiplies days without a check.
-        T::DateTime if date => Way::CastExactly,
-        T::DateTime if time => Way::Cast,
+        T::Date if time => Way::CastExactly,
+        T::DateTime if date || time => Way::Cast,
         _ => Way::Refused,
     }
 }
 
-/// The first row whose value got lost in a cast.
-fn first_lost(source: &ArrayRef, converted: &ArrayRef, way: Way) -> Result<Option<usize>, ArrowError> {
-    if converted.null_count() != source.null_count() {
-        let lost = (0..source.len()).find(|row| converted.is_null(*row) && source.is_valid(*row));
-        if lost.is_some() {
-            return Ok(lost);
-        }
-    }
+/// The first row whose value a cast changed to another one.
+fn first_changed(source: &ArrayRef, converted: &ArrayRef, way: Way) -> Result<Option<usize>, ArrowError> {
     if way == Way::CastExactly {
         let back = cast_with_options(converted, source.data_type(), &CastOptions::default())?;
         let differs = distinct(&back, source)?;

@@ -1,7 +1,7 @@
 //! The rules of a schema that an array of the right Arrow type can still break.
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
-use arrow::datatypes::{Date32Type, Decimal128Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType as ArrowType, Date32Type, Decimal128Type, TimeUnit, TimestampMicrosecondType};
 use arrow::util::display::array_value_to_string;
 use serde::de::IgnoredAny;
 
@@ -34,15 +34,7 @@ pub fn check_column(array: &ArrayRef, column: &Column, place: &Place) -> Result<
     let broken = match column.data_type {
         DataType::Char(bytes_max) | DataType::Varchar(bytes_max) => too_long(array, bytes_max),
         DataType::Json => not_json(array),
-        DataType::Date => outside::<Date32Type>(array.as_primitive(), DAYS.0, DAYS.1),
-        DataType::DateTime => {
-            let (first, last) = (i64::from(DAYS.0), i64::from(DAYS.1) + 1);
-            outside::<TimestampMicrosecondType>(
-                array.as_primitive(),
-                first * DAY_MICROSECONDS,
-                last * DAY_MICROSECONDS - 1,
-            )
-        }
+        DataType::Date | DataType::DateTime => outside_calendar(array),
         DataType::LargeInt => outside_decimal(array, 38),
         DataType::Decimal { precision, .. } => outside_decimal(array, precision),
         _ => None,
@@ -54,6 +46,19 @@ pub fn check_column(array: &ArrayRef, column: &Column, place: &Place) -> Result<
             Err(misfit(&value, row, column, place))
         }
         None => Ok(()),
+    }
+}
+
+/// The first date or time in microseconds outside the years 0001 to 9999; `None` for other arrays.
+pub fn outside_calendar(array: &ArrayRef) -> Option<usize> {
+    match array.data_type() {
+        ArrowType::Date32 => outside::<Date32Type>(array.as_primitive(), DAYS.0, DAYS.1),
+        ArrowType::Timestamp(TimeUnit::Microsecond, None) => {
+            let first = i64::from(DAYS.0) * DAY_MICROSECONDS;
+            let last = (i64::from(DAYS.1) + 1) * DAY_MICROSECONDS - 1;
+            outside::<TimestampMicrosecondType>(array.as_primitive(), first, last)
+        }
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Values written as text (CSV fields, text columns for a column of another type) become typed columns.
 //!
-//! Numbers have no white space around them. A DECIMAL with more digits after the point than the column is rounded half
+//! White space around numbers is ignored. A DECIMAL with more digits after the point than the column is rounded half
 //! away from zero, as SQL does. DATE is `2024-01-31`; DATETIME is `2024-01-31 12:00:00.123456` or RFC 3339, a zone in it
 //! is converted to UTC. BOOLEAN is true, false, t, f, 1 or 0.
 
@@ -144,7 +144,7 @@ fn parse_datetime(text: &str) -> Option<i64> {
 
 /// `[+-]digits[.digits]` as an unscaled integer of at most `precision` digits, rounded half away from zero.
 fn parse_decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
-    let bytes = text.as_bytes();
+    let bytes = text.trim_ascii().as_bytes();
     let (negative, bytes) = match bytes.first() {
         Some(b'-') => (true, &bytes[1..]),
         Some(b'+') => (false, &bytes[1..]),
@@ -214,7 +214,8 @@ mod tests {
             ("1e2", None),
             ("1.2x", None),
             ("1.23x", None),
-            (" 1", None),
+            (" 1 ", Some(100)),
+            ("1 2", None),
             ("--1", None),
         ] {
             assert_eq!(parse_decimal(text, 5, 2), expected, "{text:?}");
@@ -239,7 +240,7 @@ mod tests {
     #[test]
     fn texts_that_are_no_value_append_nothing() {
         let mut column = TextColumn::new(DataType::TinyInt, 2);
-        assert!(!column.push("128") && !column.push("x") && !column.push(" 1") && !column.push(""));
+        assert!(!column.push("128") && !column.push("x") && !column.push("1 2") && !column.push(""));
         assert!(column.push("-128"));
         column.push_null();
         let array = column.finish();

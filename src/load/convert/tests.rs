@@ -1,1 +1,193 @@
+#![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, AsArray, BinaryArray, Date32Array, Date64Array, Decimal128Array, DictionaryArray, Float64Array,
+    Int32Array, Int64Array, LargeStringArray, NullArray, RecordBatch, StringArray, StringViewArray,
+    TimestampMicrosecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
+};
+use arrow::datatypes::{Decimal128Type, Float32Type, Int32Type, Int64Type, TimestampMicrosecondType};
+
+use super::*;
+use crate::schema::TableSpec;
+
+fn schema(spec: TableSpec) -> Arc<TableSchema> {
+    Arc::new(spec.build("t").unwrap().0)
+}
+
+fn one(data_type: DataType) -> Arc<TableSchema> {
+    schema(TableSpec::new().nullable_column("a", data_type))
+}
+
+fn convert_batch(schema: &Arc<TableSchema>, columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let place = Place::Batch(7);
+    Converter::of_schema(schema, &schema.to_arrow(), &batch.schema(), &place.input())?.convert(&batch, &place)
+}
+
+fn convert(data_type: DataType, array: ArrayRef) -> Result<ArrayRef> {
+    convert_batch(&one(data_type), vec![("a", array)]).map(|batch| batch.column(0).clone())
+}
+
+/// The message of the error that this conversion must give.
+fn refused(data_type: DataType, array: ArrayRef) -> String {
+    convert(data_type, array).unwrap_err().to_string()
+}
+
+#[test]
+fn columns_match_ignoring_case_and_order_and_missing_ones_are_null() {
+    let schema = schema(TableSpec::new().column("Id", DataType::BigInt).nullable_column("note", DataType::String));
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    let notes: ArrayRef = Arc::new(StringArray::from(vec![Some("x"), None]));
+    let both = convert_batch(&schema, vec![("NOTE", notes.clone()), ("ID", ids.clone())]).unwrap();
+    assert_eq!((both.column(0), both.column(1)), (&ids, &notes));
+    assert_eq!(convert_batch(&schema, vec![("id", ids)]).unwrap().column(1).null_count(), 2);
+    let error = convert_batch(&schema, vec![("note", notes)]).unwrap_err().to_string();
+    assert!(error.contains("batch 7") && error.contains("\"Id\"") && error.contains("NOT NULL"), "{error}");
+}
+
+#[test]
+fn extra_and_doubled_columns_are_named() {
+    let schema = one(DataType::BigInt);
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let error = convert_batch(&schema, vec![("a", ids.clone()), ("b", ids.clone()), ("c", ids.clone())]);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("no column \"b\", \"c\"") && error.contains("its columns are a"), "{error}");
+    let error = convert_batch(&schema, vec![("a", ids.clone()), ("A", ids)]).unwrap_err().to_string();
+    assert!(error.contains("\"A\" twice"), "{error}");
+}
+
+#[test]
+fn same_type_is_not_copied() {
+    let array: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+    let converted = convert(DataType::BigInt, array.clone()).unwrap();
+    assert!(Arc::ptr_eq(&array, &converted));
+}
+
+#[test]
+fn misfits_name_row_column_value_and_type() {
+    let error = refused(DataType::TinyInt, Arc::new(Int32Array::from(vec![1, 2, 300])));
+    assert_eq!(error, "cannot load batch 7, row 3: value \"300\" of column \"a\" does not fit TINYINT");
+    for (data_type, array, value) in [
+        (DataType::BigInt, Arc::new(UInt64Array::from(vec![u64::MAX])) as ArrayRef, "18446744073709551615"),
+        (DataType::Int, Arc::new(Float64Array::from(vec![1.5])), "1.5"),
+        (DataType::Int, Arc::new(Float64Array::from(vec![f64::NAN])), "NaN"),
+        (DataType::Float, Arc::new(Float64Array::from(vec![1e300])), "1e300"),
+        (DataType::Decimal { precision: 3, scale: 1 }, Arc::new(Int32Array::from(vec![100])), "100"),
+        (DataType::Int, Arc::new(StringArray::from(vec!["12x"])), "12x"),
+        (DataType::Date, Arc::new(TimestampSecondArray::from(vec![86_401])), "1970-01-02T00:00:01"),
+        (DataType::Varchar(3), Arc::new(StringArray::from(vec!["äö"])), "äö"),
+        (DataType::Char(1), Arc::new(StringViewArray::from(vec!["ab"])), "ab"),
+        (DataType::Json, Arc::new(StringArray::from(vec!["{\"a\":}"])), "{\\\"a\\\":}"),
+    ] {
+        let error = refused(data_type, array);
+        assert!(error.contains(&format!("value \"{value}\"")) && error.contains("row 1"), "{error}");
+        assert!(error.contains(&data_type.to_string()), "{error}");
+    }
+}
+
+#[test]
+fn types_that_mean_something_else_are_refused() {
+    for (data_type, array) in [
+        (DataType::DateTime, Arc::new(Int64Array::from(vec![1])) as ArrayRef),
+        (DataType::Date, Arc::new(Int32Array::from(vec![1]))),
+        (DataType::Int, Arc::new(Date32Array::from(vec![1]))),
+        (DataType::Boolean, Arc::new(Int32Array::from(vec![1]))),
+        (DataType::Int, Arc::new(BinaryArray::from(vec![&b"1"[..]]))),
+    ] {
+        let error = refused(data_type, array);
+        assert!(error.contains("cannot become"), "{error}");
+    }
+}
+
+#[test]
+fn null_in_a_not_null_column_names_the_row() {
+    let schema = schema(TableSpec::new().column("a", DataType::BigInt));
+    let array: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
+    let error = convert_batch(&schema, vec![("a", array)]).unwrap_err().to_string();
+    assert!(error.contains("row 2") && error.contains("NOT NULL"), "{error}");
+    let nothing: ArrayRef = Arc::new(NullArray::new(1));
+    assert!(convert_batch(&schema, vec![("a", nothing.clone())]).is_err());
+    assert_eq!(convert(DataType::Date, nothing).unwrap().null_count(), 1);
+}
+
+#[test]
+fn numbers_beyond_their_digits_are_refused_in_every_form() {
+    let beyond = 10i128.pow(38);
+    for value in [beyond, -beyond, i128::MIN] {
+        let array = Decimal128Array::from(vec![value]).with_precision_and_scale(38, 0).unwrap();
+        assert!(refused(DataType::LargeInt, Arc::new(array)).contains("does not fit LARGEINT"));
+    }
+    let array = Decimal128Array::from(vec![1 - beyond, beyond - 1]).with_precision_and_scale(38, 0).unwrap();
+    assert!(convert(DataType::LargeInt, Arc::new(array)).is_ok());
+    let narrow = DataType::Decimal { precision: 5, scale: 2 };
+    let array = Decimal128Array::from(vec![99_999, 100_000]).with_precision_and_scale(5, 2).unwrap();
+    assert!(refused(narrow, Arc::new(array)).contains("row 2"));
+}
+
+#[test]
+fn years_outside_the_calendar_are_refused_also_where_arrow_would_wrap() {
+    for days in [-719_163, 2_932_897, i32::MIN, i32::MAX] {
+        let array = Arc::new(Date32Array::from(vec![days]));
+        assert!(refused(DataType::Date, array.clone()).contains("does not fit DATE"), "{days}");
+        assert!(refused(DataType::DateTime, array).contains("does not fit DATETIME"), "{days}");
+    }
+    assert!(convert(DataType::Date, Arc::new(Date32Array::from(vec![-719_162, 2_932_896]))).is_ok());
+    for micros in [-62_135_596_800_000_001, 253_402_300_800_000_000] {
+        let array = Arc::new(TimestampMicrosecondArray::from(vec![micros]));
+        assert!(refused(DataType::DateTime, array).contains("does not fit"), "{micros}");
+    }
+    let array = Arc::new(TimestampMicrosecondArray::from(vec![-62_135_596_800_000_000, 253_402_300_799_999_999]));
+    assert!(convert(DataType::DateTime, array).is_ok());
+    assert!(refused(DataType::DateTime, Arc::new(TimestampSecondArray::from(vec![i64::MAX]))).contains("row 1"));
+    assert!(refused(DataType::DateTime, Arc::new(Date64Array::from(vec![i64::MAX]))).contains("row 1"));
+}
+
+#[test]
+fn dictionary_view_and_large_types_become_plain() {
+    let expected: ArrayRef = Arc::new(StringArray::from(vec![Some("x"), None, Some("y")]));
+    let dictionary: DictionaryArray<Int32Type> = vec![Some("x"), None, Some("y")].into_iter().collect();
+    for array in [
+        Arc::new(dictionary) as ArrayRef,
+        Arc::new(StringViewArray::from(vec![Some("x"), None, Some("y")])),
+        Arc::new(LargeStringArray::from(vec![Some("x"), None, Some("y")])),
+        Arc::new(BinaryArray::from(vec![Some(&b"x"[..]), None, Some(b"y")])),
+    ] {
+        assert_eq!(&convert(DataType::String, array).unwrap(), &expected);
+    }
+    assert!(refused(DataType::String, Arc::new(BinaryArray::from(vec![&b"\xff"[..]]))).contains("row 1"));
+}
+
+#[test]
+fn times_with_a_zone_become_the_wall_time_of_utc() {
+    let array = TimestampNanosecondArray::from(vec![Some(7_200_000_001_999), None]).with_timezone("+02:00");
+    let converted = convert(DataType::DateTime, Arc::new(array)).unwrap();
+    let times = converted.as_primitive::<TimestampMicrosecondType>();
+    assert_eq!((times.value(0), times.is_null(1)), (7_200_000_001, true));
+}
+
+#[test]
+fn values_that_fit_are_cast() {
+    let whole = convert(DataType::BigInt, Arc::new(Float64Array::from(vec![Some(3.0), None]))).unwrap();
+    assert_eq!(whole.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), vec![Some(3), None]);
+    let float = convert(DataType::Float, Arc::new(Float64Array::from(vec![f64::INFINITY, 0.1]))).unwrap();
+    assert_eq!(float.as_primitive::<Float32Type>().values()[..], [f32::INFINITY, 0.1]);
+    let decimal = DataType::Decimal { precision: 10, scale: 2 };
+    let converted = convert(decimal, Arc::new(StringArray::from(vec!["1.005", "-7"]))).unwrap();
+    assert_eq!(converted.as_primitive::<Decimal128Type>().values()[..], [101, -700]);
+    let array = Decimal128Array::from(vec![1005]).with_precision_and_scale(10, 3).unwrap();
+    assert_eq!(convert(decimal, Arc::new(array)).unwrap().as_primitive::<Decimal128Type>().values()[..], [101]);
+    let midnight = convert(DataType::Date, Arc::new(TimestampSecondArray::from(vec![86_400]))).unwrap();
+    assert_eq!(&midnight, &(Arc::new(Date32Array::from(vec![1])) as ArrayRef));
+}
+
+#[test]
+fn what_lies_under_a_null_breaks_no_rule() {
+    let nulls = arrow::buffer::NullBuffer::from(vec![false, true]);
+    let array = Date32Array::new(vec![i32::MAX, 5].into(), Some(nulls.clone()));
+    assert!(convert(DataType::Date, Arc::new(array)).is_ok());
+    let text = StringArray::from(vec!["too long", "x"]);
+    let array = StringArray::new(text.offsets().clone(), text.values().clone(), Some(nulls));
+    assert!(convert(DataType::Varchar(1), Arc::new(array)).is_ok());
+}
