@@ -20,10 +20,7 @@ fn expired_undo_records_give_up_only_tables_that_nothing_else_needs() {
         description: String::new(),
         created_ms: 0,
         expires_ms,
-        tables: tables
-            .iter()
-            .map(|&id| UndoTable { database: name("d"), name: name("t"), before: Some(id) })
-            .collect(),
+        tables: tables.iter().map(|&id| UndoTable { database: name("d"), name: name("t"), before: Some(id) }).collect(),
     };
     state.undo = vec![record(10, &[living, shared, lonely]), record(20, &[shared])];
     assert_eq!(expire_undo(&state, 9), state);
