@@ -9,8 +9,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileReader, Fs, Put};
 use crate::repository::{ObjectStorage, RepositoryKey};
 
-/// Tries of one call. Backing off doubles from one millisecond.
-const ATTEMPTS_MAX: u32 = 5;
+/// Tries of one call.
+const ATTEMPTS_MAX: u32 = 8;
+/// Backing off doubles from one millisecond up to two to the power of this.
+const BACKOFF_DOUBLINGS_MAX: u32 = 4;
 
 /// A storage whose calls are tried again while the answer is `Unavailable`.
 ///
@@ -32,7 +34,7 @@ fn retry<T>(mut attempt: impl FnMut(u32) -> Result<T>) -> Result<T> {
     loop {
         match attempt(number) {
             Err(error) if error.is(ErrorKind::Unavailable) && number + 1 < ATTEMPTS_MAX => {
-                std::thread::sleep(Duration::from_millis(1 << number));
+                std::thread::sleep(Duration::from_millis(1 << number.min(BACKOFF_DOUBLINGS_MAX)));
                 number += 1;
             }
             result => return result,

@@ -207,7 +207,7 @@ fn a_backup_cancelled_by_another_process_does_not_commit() {
 #[test]
 fn a_repository_that_times_out_now_and_then_is_backed_up_to() {
     let (disk, _) = with_repository();
-    for (after, before, abandoned) in [(3, 0, 0), (0, 3, 0), (2, 5, 2)] {
+    for (after, before, abandoned) in [(5, 0, 0), (0, 5, 0), (7, 9, 3)] {
         let (storage, repository) = in_memory();
         storage.set_faults(MemoryFaults {
             time_out_after_effect_every: after,
