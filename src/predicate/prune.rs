@@ -15,9 +15,12 @@ impl BoundPredicate {
     }
 
     /// The values that a column must have one of for any row to be kept, if the predicate says so (`=` and IN under
-    /// AND); for pruning buckets.
+    /// AND); for pruning buckets. Every value fits the column's type: with a text longer than the column allows among
+    /// them the answer is `None`, so that callers can cast without an error and prune nothing wrongly.
     pub fn required_values(&self, column: ColumnId) -> Option<Vec<Value>> {
-        required_values(&self.root, column)
+        let data_type = self.types.get(&column)?;
+        let values = required_values(&self.root, column)?;
+        values.iter().all(|value| value.cast(*data_type).is_ok()).then_some(values)
     }
 }
 

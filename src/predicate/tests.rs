@@ -198,6 +198,8 @@ fn required_values_are_found_under_and() {
     assert_eq!(both.bind(&schema()).unwrap().required_values(id), Some(vec![int(1), int(2)]));
     let either = Predicate::eq("i", int(1)).or(Predicate::gt("d", Value::Double(0.0)));
     assert_eq!(either.bind(&schema()).unwrap().required_values(id), None);
+    let too_long = Predicate::eq("s", Value::Text("longer than two".into()));
+    assert_eq!(too_long.bind(&schema()).unwrap().required_values(ColumnId::new(3)), None);
     let narrower = both.and(Predicate::eq("I", int(2)));
     let narrower = narrower.bind(&schema()).unwrap();
     assert_eq!(narrower.required_values(id), Some(vec![int(2)]));
