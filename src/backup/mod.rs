@@ -22,11 +22,13 @@ use crate::snapshot::Selection;
 /// # let directory = tempfile::tempdir().unwrap();
 /// # let location = format!("file://{}", directory.path().join("backups").display());
 /// use steledb::backup::BackupOptions;
-/// use steledb::{Label, Store};
+/// use steledb::{DataType, Label, Store, TableSpec};
 /// let store = Store::create(directory.path().join("store"))?;
+/// store.create_database("sales")?;
+/// store.create_table("sales", "orders", &TableSpec::new().column("id", DataType::BigInt))?;
 /// let repository = store.create_repository("disk", &location)?;
 /// let report = store.backup(&repository, &BackupOptions::new(Label::new("nightly")?))?;
-/// assert_eq!(report.copied, 0, "an empty store has no segments");
+/// assert_eq!((report.tables, report.copied), (1, 0));
 /// assert_eq!(repository.backups()?[0].label.as_str(), "nightly");
 /// # Ok::<(), steledb::Error>(())
 /// ```

@@ -257,6 +257,10 @@ impl Table {
         self.live.current().schema.clone()
     }
 
+    /// An older version, read from the log; `NotFound` names the versions there are.
+    pub fn version_at(&self, version: Version) -> Result<Arc<TableVersion>> {
+        self.live.at(version)
+    }
     /// The current version: a pin on everything it names.
     pub fn version(&self) -> Arc<TableVersion> {
         self.live.current()

@@ -30,8 +30,7 @@ fn with_repository() -> (OnDisk, Repository) {
 
 fn in_memory() -> (MemoryStorage, Repository) {
     let storage = MemoryStorage::default();
-    let repository =
-        Repository::from_storage(Arc::new(storage.clone()), Clock::manual(0), IdSource::system()).unwrap();
+    let repository = Repository::from_storage(Arc::new(storage.clone()), Clock::manual(0), IdSource::system()).unwrap();
     (storage, repository)
 }
 
@@ -115,7 +114,7 @@ fn a_damaged_segment_fails_the_backup_and_frees_the_label() {
 }
 
 #[test]
-fn some_partitions_of_a_table_and_an_empty_store_can_be_backed_up() {
+fn some_partitions_and_a_table_without_rows_can_be_backed_up() {
     let (disk, repository) = with_repository();
     let early = TableSelection { table: name("orders"), partitions: vec![name("early")] };
     let options = BackupOptions {
@@ -129,8 +128,50 @@ fn some_partitions_of_a_table_and_an_empty_store_can_be_backed_up() {
 
     let empty = on_disk();
     let repository = empty.store.create_repository("r", &empty.location()).unwrap();
-    assert_eq!(back_up(&empty.store, &repository, "nothing").unwrap().tables, 0);
-    assert_eq!(labels(&repository), ["nothing"]);
+    assert_eq!(back_up(&empty.store, &repository, "nothing").unwrap_err().kind(), ErrorKind::Invalid);
+    assert!(labels(&repository).is_empty());
+    create_orders(&empty.store, "orders");
+    assert_eq!(back_up(&empty.store, &repository, "no rows").unwrap().rows, 0);
+    assert_eq!(labels(&repository), ["no rows"]);
+}
+
+#[test]
+fn the_repository_holds_a_delta_table_of_the_newest_backup() {
+    let (disk, _) = with_repository();
+    let (storage, repository) = in_memory();
+    let table = disk.store.table("sales", "orders").unwrap();
+    let versions = || -> Vec<Vec<String>> {
+        let keys = storage.list("tables/").unwrap();
+        let logs = keys.iter().filter(|(key, _)| matches!(key, RepositoryKey::TableVersion(..)));
+        let text = logs.map(|(key, _)| String::from_utf8(storage.read(key, 1 << 20).unwrap()).unwrap());
+        text.map(|text| text.lines().map(str::to_owned).collect()).collect()
+    };
+    let count = |version: &[String], action: &str| {
+        version.iter().filter(|line| line.starts_with(&format!("{{\"{action}\":"))).count() as u64
+    };
+    let first = back_up(&disk.store, &repository, "first").unwrap();
+    let published = versions();
+    assert_eq!(published.len(), 1);
+    for (action, expected) in
+        [("commitInfo", 1), ("protocol", 1), ("metaData", 1), ("add", first.copied), ("remove", 0)]
+    {
+        assert_eq!(count(&published[0], action), expected, "{action}");
+    }
+    back_up(&disk.store, &repository, "same").unwrap();
+    assert_eq!(versions().len(), 1, "nothing changed, so nothing is published");
+
+    load_orders(&table, 1000..1010).unwrap();
+    let second = back_up(&disk.store, &repository, "second").unwrap();
+    assert_eq!((count(&versions()[1], "add"), count(&versions()[1], "remove")), (second.copied, 0));
+    table.truncate().unwrap();
+    back_up(&disk.store, &repository, "third").unwrap();
+    assert_eq!((count(&versions()[2], "add"), count(&versions()[2], "remove")), (0, first.copied + second.copied));
+
+    for line in &versions()[0] {
+        if let Some(path) = line.split("\"path\":\"").nth(1).and_then(|rest| rest.split('"').next()) {
+            assert!(storage.list("tables/").unwrap().iter().any(|(key, _)| key.to_string().ends_with(path)), "{path}");
+        }
+    }
 }
 
 /// Cancels at the event of a number.
@@ -217,8 +258,9 @@ fn a_repository_that_times_out_now_and_then_is_backed_up_to() {
         });
         let report = back_up(&disk.store, &repository, "b").unwrap();
         assert_eq!((report.rows, labels(&repository)), (1000, vec!["b".to_owned()]));
-        let segments = storage.fork().list("tables/").unwrap();
-        assert_eq!(segments.len() as u64, report.copied, "nothing is stored twice");
+        let keys = storage.fork().list("tables/").unwrap();
+        let segments = keys.iter().filter(|(key, _)| matches!(key, RepositoryKey::Segment(_))).count();
+        assert_eq!(segments as u64, report.copied, "nothing is stored twice");
     }
 }
 

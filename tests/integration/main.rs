@@ -1,1 +1,4 @@
 //! The integration tests: one binary, a file per verb.
+
+mod backup;
+mod support;

@@ -11,7 +11,9 @@ use steledb::fs::{Fs, SimFs};
 use steledb::load::{LoadOptions, LoadReport, LoadSource};
 use steledb::progress::Observer;
 use steledb::schema::{ColumnFingerprints, fingerprint_batch};
-use steledb::{Clock, DataType, IdSource, Name, PartitionSpec, Result, Store, StoreOptions, Table, TableSpec, Value, Version};
+use steledb::{
+    Clock, DataType, IdSource, Name, PartitionSpec, Result, Store, StoreOptions, Table, TableSpec, Value, Version,
+};
 
 /// Where the store lies in an in-memory file system.
 pub const ROOT: &str = "/store";
@@ -65,10 +67,7 @@ pub fn orders_spec() -> TableSpec {
         .sort_key(["id"])
         .partition_by_range(
             ["day"],
-            [
-                PartitionSpec::range(name("early"), vec![], end.clone()),
-                PartitionSpec::range(name("late"), end, vec![]),
-            ],
+            [PartitionSpec::range(name("early"), vec![], end.clone()), PartitionSpec::range(name("late"), end, vec![])],
         )
         .hash_buckets(["id"], 2)
 }
@@ -83,7 +82,7 @@ pub fn create_orders(store: &Store, table: &str) -> Table {
 
 /// Rows `ids` for [`orders_spec`]: the day is `id % 200`, every seventh note is NULL.
 pub fn orders(ids: std::ops::Range<i64>) -> RecordBatch {
-    let day: Date32Array = ids.clone().map(|id| (id % 200) as i32).collect();
+    let day: Date32Array = ids.clone().map(|id| Some((id % 200) as i32)).collect();
     let note: StringArray = ids.clone().map(|id| (id % 7 != 0).then(|| format!("note {id}"))).collect();
     let id: Int64Array = ids.collect();
     let schema = Schema::new(vec![
@@ -175,7 +174,8 @@ pub fn check_files(sim: &SimFs, store: &Store) {
                 assert!(named.contains_key(*table), "nothing names the table of {}", path.display())
             }
             ["tables", table, ..] => {
-                let segments = named.get(*table).unwrap_or_else(|| panic!("nothing names the table of {}", path.display()));
+                let segments =
+                    named.get(*table).unwrap_or_else(|| panic!("nothing names the table of {}", path.display()));
                 assert!(segments.contains(&path), "no version names {}", path.display());
             }
             _ => {}
