@@ -105,7 +105,3 @@ impl Store {
         Ok(Some(bytes))
     }
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests;
