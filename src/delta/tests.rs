@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::fixture::{add, first_actions, loaded, partition, remove, schema, segment};
+use super::fixture::{add, first_actions, loaded, partition, remove, segment};
 use super::*;
 use crate::digest::Digest;
 use crate::error::ErrorKind;
