@@ -22,7 +22,7 @@ use crate::schema::TableSchema;
 /// Bytes read at a time and parsed into one batch.
 const CHUNK_BYTES: usize = 2 << 20;
 /// Longest record; a quote that is never closed is found by it.
-const RECORD_BYTES_MAX: usize = 64 << 20;
+const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// How CSV files are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
