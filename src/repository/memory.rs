@@ -158,7 +158,7 @@ impl State {
 }
 
 fn is_turn(count: u64, every: u64) -> bool {
-    every != 0 && count % every == 0
+    every != 0 && count.is_multiple_of(every)
 }
 
 fn unanswered(key: &str) -> Error {
