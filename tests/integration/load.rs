@@ -43,7 +43,8 @@ fn small_memory(root: &Path, load_memory_bytes: u64) -> Store {
 
 fn write_parquet(path: &Path, batches: &[RecordBatch]) {
     let file = std::fs::File::create(path).unwrap();
-    let properties = parquet::file::properties::WriterProperties::builder().set_max_row_group_row_count(Some(300)).build();
+    let properties =
+        parquet::file::properties::WriterProperties::builder().set_max_row_group_row_count(Some(300)).build();
     let mut writer = parquet::arrow::ArrowWriter::try_new(file, batches[0].schema(), Some(properties)).unwrap();
     batches.iter().for_each(|batch| writer.write(batch).unwrap());
     writer.close().unwrap();
