@@ -49,13 +49,11 @@ impl<'a> Records<'a> {
     /// Between records: goes to the next one, over empty lines if `skip`; `false` at the end.
     pub fn skip_empty_lines(&mut self, skip: bool) -> bool {
         let bytes = self.text.as_bytes();
-        while skip {
-            match &bytes[self.position..] {
-                [b'\n', ..] => self.position += 1,
-                [b'\r', b'\n', ..] => self.position += 2,
-                _ => break,
+        if skip {
+            while let Some(length) = line_end(&bytes[self.position..]) {
+                self.position += length;
+                self.line += 1;
             }
-            self.line += 1;
         }
         self.position < bytes.len()
     }
@@ -136,5 +134,14 @@ impl<'a> Records<'a> {
         }
         self.position = length;
         Ok(Field { text, quoted: true, end })
+    }
+}
+
+/// Length of the line end that a text begins with.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [b'\n', ..] => Some(1),
+        [b'\r', b'\n', ..] => Some(2),
+        _ => None,
     }
 }
