@@ -67,7 +67,12 @@ def ask(reader: str, path: str, expected: pathlib.Path) -> tuple[str, str]:
     if not (pathlib.Path(path) / "_delta_log").is_dir():
         return "none", "no table log is published there"
     process = subprocess.run(
-        [sys.executable, __file__, "--worker", reader, path, str(expected)], capture_output=True, text=True, timeout=300
+        [sys.executable, str(pathlib.Path(__file__).resolve()), "--worker", reader, path, str(expected.resolve())],
+        # chdb reads no files but those below the working directory.
+        cwd=pathlib.Path(path).parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     lines = [line for line in process.stdout.splitlines() if line.startswith("{")]
     if process.returncode != 0 or not lines:
@@ -119,9 +124,8 @@ def read_chdb(path: str):
     import chdb
     import pyarrow as pa
 
-    quoted = path.replace("'", "\\'")
-    data = chdb.query(f"select * from deltaLakeLocal('{quoted}')", "ArrowStream").bytes()
-    counted = chdb.query(f"select count(*) from deltaLakeLocal('{quoted}')", "CSV").bytes()
+    data = chdb.query(f"select * from deltaLakeLocal('{path}')", "ArrowStream").bytes()
+    counted = chdb.query(f"select count(*) from deltaLakeLocal('{path}')", "CSV").bytes()
     return pa.ipc.open_stream(data).read_all() if data else None, int(counted)
 
 
