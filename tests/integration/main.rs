@@ -1,7 +1,7 @@
 //! The integration tests: one binary, a file per verb.
 
+mod backup;
 #[cfg(feature = "cli")]
 mod command_line;
-mod backup;
 mod load;
 mod support;
