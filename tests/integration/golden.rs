@@ -55,7 +55,7 @@ fn every_type() -> (TableSpec, RecordBatch) {
 }
 
 fn decimals(values: Vec<Option<i128>>, precision: u8, scale: i8) -> Decimal128Array {
-    Decimal128Array::from(values).with_precision_and_scale(precision, scale).unwrap()
+    values.into_iter().collect::<Decimal128Array>().with_precision_and_scale(precision, scale).unwrap()
 }
 
 /// Writes store and repository of the current format; the same bytes at each run.

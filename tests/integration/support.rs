@@ -84,7 +84,7 @@ pub fn create_orders(store: &Store, table: &str) -> Table {
 pub fn orders(ids: std::ops::Range<i64>) -> RecordBatch {
     let day: Date32Array = ids.clone().map(|id| Some((id % 200) as i32)).collect();
     let note: StringArray = ids.clone().map(|id| (id % 7 != 0).then(|| format!("note {id}"))).collect();
-    let id: Int64Array = ids.collect();
+    let id: Int64Array = ids.map(Some).collect();
     let schema = Schema::new(vec![
         Field::new("id", ArrowType::Int64, false),
         Field::new("day", ArrowType::Date32, false),
