@@ -1,14 +1,15 @@
 //! Which rows of a batch fulfil a predicate.
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::kernels::cmp;
 use arrow::compute::{and_kleene, is_not_null, is_null, or_kleene, prep_null_mask_filter};
+use arrow::datatypes::{DataType as ArrowType, Float32Type, Float64Type};
 use arrow::error::ArrowError;
 
 use crate::error::{Error, Result};
 use crate::id::ColumnId;
-use crate::predicate::{BoundPredicate, Comparison, Node};
+use crate::predicate::{BoundPredicate, Comparison, Node, compare_floats};
 use crate::schema::Value;
 
 impl BoundPredicate {
@@ -48,6 +49,12 @@ impl BoundPredicate {
     fn compare(&self, column: &ArrayRef, id: ColumnId, comparison: Comparison, value: &Value) -> Result<BooleanArray> {
         let data_type = self.types.get(&id).copied();
         let data_type = data_type.ok_or_else(|| Error::invalid(format!("predicate: column {id} is not bound")))?;
+        // Arrow compares floats in total order, in which −0.0 is below 0.0 and some NaNs are below every number.
+        match (column.data_type(), value) {
+            (ArrowType::Float32, Value::Double(value)) => return Ok(floats::<Float32Type>(column, comparison, *value)),
+            (ArrowType::Float64, Value::Double(value)) => return Ok(floats::<Float64Type>(column, comparison, *value)),
+            _ => {}
+        }
         // As text of any length: see `bind`.
         let target = if data_type.is_text() { crate::schema::DataType::String } else { data_type };
         let scalar = value.to_scalar(target)?;
@@ -61,6 +68,14 @@ impl BoundPredicate {
         };
         result.map_err(failed)
     }
+}
+
+fn floats<T: ArrowPrimitiveType<Native: Into<f64>>>(
+    column: &ArrayRef,
+    comparison: Comparison,
+    value: f64,
+) -> BooleanArray {
+    BooleanArray::from_unary(column.as_primitive::<T>(), |float| comparison.holds(compare_floats(float.into(), value)))
 }
 
 fn column<'a>(batch: &'a RecordBatch, ids: &[ColumnId], id: ColumnId) -> Result<&'a ArrayRef> {

@@ -3,12 +3,14 @@
 //!
 //! Binding pushes every NOT down to the comparisons, which three-valued logic allows. Without a NOT above it, a
 //! condition that is NULL keeps a row as little as one that is false, so the two need no telling apart any more.
-//! Floats are compared in total order, as Arrow does: −0.0 is below 0.0 and NaN above everything.
+//! Floats are compared as SQL does: both zeros are equal, and every NaN, whatever its sign, is above all numbers and
+//! equal to every other NaN.
 
 mod bind;
 mod evaluate;
 mod prune;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::ColumnId;
@@ -29,6 +31,20 @@ pub enum Comparison {
     Greater,
     /// `>=`
     GreaterOrEqual,
+}
+
+impl Comparison {
+    /// Whether it is true of two values in this order.
+    fn holds(self, order: Ordering) -> bool {
+        match self {
+            Comparison::Equal => order.is_eq(),
+            Comparison::NotEqual => order.is_ne(),
+            Comparison::Less => order.is_lt(),
+            Comparison::LessOrEqual => order.is_le(),
+            Comparison::Greater => order.is_gt(),
+            Comparison::GreaterOrEqual => order.is_ge(),
+        }
+    }
 }
 
 /// A condition on rows, with SQL's three-valued logic: a row is kept when the condition is true.
@@ -119,6 +135,11 @@ impl BoundPredicate {
     pub fn columns(&self) -> BTreeSet<ColumnId> {
         self.types.keys().copied().collect()
     }
+}
+
+/// The order of two floats; every other type is ordered by [`Value::compare`], whose floats are in total order.
+fn compare_floats(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::id::ColumnId;
-use crate::predicate::{BoundPredicate, Comparison, Node};
+use crate::predicate::{BoundPredicate, Comparison, Node, compare_floats};
 use crate::schema::Value;
 use crate::segment_meta::ColumnBounds;
 
@@ -45,7 +45,11 @@ fn all_null(known: &ColumnBounds) -> bool {
 
 /// Whether some value between the bounds may compare so with `value`.
 fn may_compare(known: &ColumnBounds, comparison: Comparison, value: &Value) -> bool {
-    let order = |bound: &Option<Value>| bound.as_ref().filter(|bound| **bound != Value::Null)?.compare(value);
+    let order = |bound: &Option<Value>| match (bound.as_ref()?, value) {
+        (Value::Null, _) => None,
+        (Value::Double(bound), Value::Double(value)) => Some(compare_floats(*bound, *value)),
+        (bound, value) => bound.compare(value),
+    };
     let (min, max) = (order(&known.min), order(&known.max));
     let within = match comparison {
         Comparison::Equal => min != Some(Ordering::Greater) && max != Some(Ordering::Less),

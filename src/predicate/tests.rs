@@ -35,7 +35,9 @@ fn batch(rows: &[Vec<Value>]) -> RecordBatch {
 fn value(column: usize) -> BoxedStrategy<Value> {
     let some = match column {
         0 => (-2i128..3).prop_map(Value::Int).boxed(),
-        1 => prop::sample::select(vec![-1.0, -0.0, 0.0, 0.5, f64::NAN, f64::INFINITY]).prop_map(Value::Double).boxed(),
+        1 => prop::sample::select(vec![-1.0, -0.0, 0.0, 0.5, f64::NAN, -f64::NAN, f64::INFINITY])
+            .prop_map(Value::Double)
+            .boxed(),
         _ => prop::sample::select(vec!["", "a", "ab", "b"]).prop_map(|text| Value::Text(text.to_owned())).boxed(),
     };
     prop_oneof![1 => Just(Value::Null), 5 => some].boxed()
@@ -70,13 +72,25 @@ fn predicate() -> impl Strategy<Value = Predicate> {
     })
 }
 
+/// `None` if one of the two is NULL.
+fn order(cell: &Value, value: &Value) -> Option<Ordering> {
+    match (cell, value) {
+        (Value::Null, _) | (_, Value::Null) => None,
+        (Value::Double(a), Value::Double(b)) => Some(match (a.is_nan(), b.is_nan()) {
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            _ if a < b => Ordering::Less,
+            _ if a > b => Ordering::Greater,
+            _ => Ordering::Equal,
+        }),
+        _ => cell.compare(value),
+    }
+}
+
 /// SQL's three-valued logic, word for word; `None` is NULL.
 fn interpret(predicate: &Predicate, row: &[Value]) -> Option<bool> {
     let cell = |name: &str| &row[COLUMNS.iter().position(|(column, _)| *column == name).unwrap()];
-    let order = |cell: &Value, value: &Value| match (cell, value) {
-        (Value::Null, _) | (_, Value::Null) => None,
-        _ => cell.compare(value),
-    };
     let any = |parts: &mut dyn Iterator<Item = Option<bool>>| {
         parts.fold(Some(false), |result, part| match (result, part) {
             (Some(true), _) | (_, Some(true)) => Some(true),
@@ -142,7 +156,7 @@ proptest! {
         for (at, id) in ids().into_iter().enumerate() {
             let Some(required) = bound.required_values(id) else { continue };
             for (row, _) in rows.iter().zip(&kept).filter(|(_, kept)| **kept == Some(true)) {
-                prop_assert!(required.iter().any(|value| value.compare(&row[at]) == Some(Ordering::Equal)));
+                prop_assert!(required.iter().any(|value| order(value, &row[at]) == Some(Ordering::Equal)));
             }
         }
     }
@@ -189,6 +203,37 @@ fn bounds_rule_ranges_out() {
     let one = ColumnBounds { min: Some(int(1)), max: Some(int(1)), null_count: Some(1), row_count: 2 };
     let differs = not(Predicate::eq("i", int(1))).bind(&schema()).unwrap();
     assert!(!differs.may_match(&|_| Some(one.clone())));
+}
+
+#[test]
+fn zeros_are_equal_and_every_nan_is_the_greatest_value() {
+    let schema = TableSpec::new().column("f", DataType::Float).column("d", DataType::Double).build("t").unwrap().0;
+    let values = [-1.0, -0.0, 0.0, 1.0, f64::NAN, -f64::NAN].map(Value::Double);
+    let array = |data_type| Value::to_array(&values, data_type).unwrap();
+    let columns = [("f", array(DataType::Float)), ("d", array(DataType::Double))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    for column in ["f", "d"] {
+        let rows = |how, value| {
+            let bound = Predicate::Compare(column.into(), how, Value::Double(value)).bind(&schema).unwrap();
+            let kept = bound.evaluate(&batch, &ids()[..2]).unwrap();
+            kept.values().set_indices().collect::<Vec<_>>()
+        };
+        for zero in [0.0, -0.0] {
+            assert_eq!(rows(Comparison::Equal, zero), [1, 2]);
+            assert_eq!(rows(Comparison::NotEqual, zero), [0, 3, 4, 5]);
+            assert_eq!(rows(Comparison::Less, zero), [0]);
+            assert_eq!(rows(Comparison::LessOrEqual, zero), [0, 1, 2]);
+            assert_eq!(rows(Comparison::Greater, zero), [3, 4, 5]);
+            assert_eq!(rows(Comparison::GreaterOrEqual, zero), [1, 2, 3, 4, 5]);
+        }
+        assert_eq!(rows(Comparison::Equal, f64::NAN), [4, 5]);
+        assert_eq!(rows(Comparison::Less, -f64::NAN), [0, 1, 2, 3]);
+    }
+    let zero = |value| Some(Value::Double(value));
+    let known = ColumnBounds { min: zero(-0.0), max: zero(-0.0), null_count: Some(0), row_count: 1 };
+    let may = |predicate: Predicate| predicate.bind(&schema).unwrap().may_match(&|_| Some(known.clone()));
+    assert!(may(Predicate::eq("d", Value::Double(0.0))) && may(Predicate::ge("d", Value::Double(0.0))));
+    assert!(!may(Predicate::lt("d", Value::Double(0.0))));
 }
 
 #[test]
