@@ -3,7 +3,6 @@
 mod sort;
 mod writer;
 
-pub use sort::sort_batches;
 pub use writer::RowsetWriter;
 
 #[cfg(test)]

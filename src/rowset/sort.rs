@@ -14,11 +14,6 @@ use arrow::row::{RowConverter, Rows, SortField};
 use crate::error::{Error, Result};
 use crate::schema::TableSchema;
 
-/// All rows in the order of the sort key (NULLs first, ascending, stable), in batches of at most `batch_rows`.
-pub fn sort_batches(batches: &[RecordBatch], schema: &TableSchema, batch_rows: usize) -> Result<Vec<RecordBatch>> {
-    SortedRows::new(batches, schema, batch_rows)?.collect()
-}
-
 /// The rows of several batches in the order of the sort key, gathered a batch at a time.
 pub struct SortedRows<'a> {
     batches: Vec<&'a RecordBatch>,

@@ -55,6 +55,10 @@ fn batches(schema: &TableSchema) -> Vec<RecordBatch> {
     vec![batch(0..300), batch(300..300), batch(300..301), batch(301..1000)]
 }
 
+fn sort_batches(batches: &[RecordBatch], schema: &TableSchema, batch_rows: usize) -> crate::Result<Vec<RecordBatch>> {
+    sort::SortedRows::new(batches, schema, batch_rows)?.collect()
+}
+
 fn row_numbers(batches: &[RecordBatch]) -> Vec<i64> {
     batches.iter().flat_map(|batch| batch.column(3).as_primitive::<Int64Type>().values().to_vec()).collect()
 }

@@ -13,7 +13,7 @@ use crate::schema::{
     BoundValue, Column, ColumnFingerprints, DataType, Distribution, KeyModel, PartitionBounds, PartitionMeta,
     Partitioning, TableSchema, Value, bucket_hashes, bucket_of,
 };
-use crate::segment::{ColumnBounds, SegmentStats, SegmentTail};
+use crate::segment_meta::{ColumnBounds, SegmentStats, SegmentTail};
 use crate::table::{PartitionVersion, TabletVersion};
 
 const BUCKETS: u32 = 4;

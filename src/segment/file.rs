@@ -103,17 +103,6 @@ impl CheckedFile {
         self.blocks.covered_bytes
     }
 
-    /// Number of blocks.
-    pub fn block_count(&self) -> u64 {
-        self.blocks.crc32.len() as u64
-    }
-
-    /// The bytes of a block.
-    pub fn block(&self, index: u64, counters: &ReadCounters) -> Result<Bytes> {
-        let start = index * BLOCK_BYTES;
-        self.bytes(start..(start + BLOCK_BYTES).min(self.covered_bytes()), counters)
-    }
-
     /// Checked bytes; a range that ends beyond the covered part is damage of whatever named it.
     pub fn bytes(&self, range: Range<u64>, counters: &ReadCounters) -> Result<Bytes> {
         if range.start > range.end || range.end > self.covered_bytes() {

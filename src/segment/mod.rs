@@ -11,11 +11,13 @@ mod sink;
 mod writer;
 mod zone_map;
 
-pub use crate::segment_meta::{ColumnBounds, SegmentMeta, SegmentStats, SegmentTail};
+pub use crate::segment_meta::{ColumnBounds, SegmentMeta};
 pub use batches::SegmentScan;
 pub use blocks::BlockTable;
 pub use reader::{SegmentReader, SegmentScanOptions};
-pub use writer::{SegmentWriter, write_segment, write_segment_from};
+#[cfg(test)]
+pub use writer::write_segment;
+pub use writer::write_segment_from;
 
 use std::sync::atomic::AtomicU64;
 

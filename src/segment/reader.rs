@@ -65,10 +65,4 @@ impl SegmentReader {
     pub fn scan(self: &Arc<Self>, options: SegmentScanOptions) -> Result<SegmentScan> {
         SegmentScan::new(self.clone(), options)
     }
-
-    /// Checks every block without decoding; for `verify`.
-    pub fn check_blocks(&self) -> Result<()> {
-        let counters = ReadCounters::default();
-        (0..self.file.block_count()).try_for_each(|index| self.file.block(index, &counters).map(drop))
-    }
 }

@@ -115,16 +115,6 @@ impl SegmentWriter {
         self.writer.write(&batch).map_err(|error| write_error(&self.path, error))
     }
 
-    /// Memory held by open encoders, in bytes.
-    pub fn memory_bytes(&self) -> usize {
-        self.writer.memory_size()
-    }
-
-    /// Bytes that the finished file will have, about.
-    pub fn size_bytes_estimate(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
-    }
-
     /// Seals the file. The name still needs a sync of its directory, and with `SyncMode::Batch` the contents too.
     pub fn finish(mut self, sync: SyncMode) -> Result<SegmentMeta> {
         if self.rows == 0 {
@@ -164,6 +154,7 @@ impl SegmentWriter {
 
 /// Writes all batches (in sort order) as one segment; at least one row. After an error the partial file is removed as
 /// far as possible.
+#[cfg(test)]
 pub fn write_segment(
     fs: &Fs,
     path: &Path,
