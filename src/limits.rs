@@ -11,6 +11,8 @@ pub const COLUMNS_MAX: usize = 10_000;
 pub const BUCKETS_MAX: u32 = 4_096;
 /// Most partitions of a table.
 pub const PARTITIONS_MAX: usize = 100_000;
+/// Most tablets of a table: partitions times buckets.
+pub const TABLETS_MAX: u64 = 1_000_000;
 /// Longest VARCHAR and CHAR, in bytes of UTF-8.
 pub const VARCHAR_BYTES_MAX: u32 = 1_048_576;
 /// Largest document of our own (catalog, manifest, pin, record) after decompression, in bytes.

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use crate::delta::{Action, Protocol, ROOT_DIGEST, TableMetadata, encode_commit};
+use crate::delta::{Action, Protocol, ROOT_DIGEST, TableMetadata, encode_commit, seal, unseal};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::{Manifest, ManifestTable, SegmentKey};
 use crate::fs::Put;
@@ -80,7 +81,7 @@ fn path_of(key: &SegmentKey) -> String {
     text[RepositoryKey::segments_of(key.lineage).len()..].to_owned()
 }
 
-/// The JSON lines of actions, without the line that seals a version of a living table.
+/// The JSON lines of actions; the line that seals them comes when the version is whole.
 fn lines_of(actions: &[Action]) -> Result<Vec<Json>> {
     let (bytes, _) = encode_commit(actions, ROOT_DIGEST, None);
     let lines = bytes.split(|byte| *byte == b'\n').take(actions.len());
@@ -92,6 +93,8 @@ fn lines_of(actions: &[Action]) -> Result<Vec<Json>> {
 struct Log {
     /// The number of the next version.
     next: u64,
+    /// The digest of the newest version, which the next one names.
+    newest: Option<Digest>,
     /// Paths of live segments.
     live: BTreeSet<String>,
     /// Ids of backups that were published.
@@ -118,7 +121,13 @@ impl Log {
                 return Err(Error::corrupt(format!("{file}: expected version {} before it, found none", self.next)));
             }
             let bytes = repository.storage.read(&key, LOG_FILE_BYTES_MAX)?;
-            self.apply(&bytes, lineage).map_err(|error| error.context(file))?;
+            let (lines, digest, previous) = unseal(&bytes, &file)?;
+            let expected = self.newest.unwrap_or(ROOT_DIGEST);
+            if previous != expected {
+                return Err(Error::corrupt(format!("{file}: expected the link to {expected}, found {previous}")));
+            }
+            self.newest = Some(digest);
+            self.apply(lines, lineage).map_err(|error| error.context(file))?;
             self.next += 1;
         }
         Ok(())
@@ -180,7 +189,8 @@ impl Log {
         lines.extend(removes);
         lines.extend(added.into_iter().cloned());
         let text: Vec<String> = lines.iter().map(Json::to_string).collect();
-        Ok(Some((text.join("\n") + "\n").into_bytes()))
+        let (bytes, _) = seal((text.join("\n") + "\n").into_bytes(), self.newest.unwrap_or(ROOT_DIGEST), None);
+        Ok(Some(bytes))
     }
 }
 

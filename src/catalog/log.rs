@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::catalog::ddl;
+use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{CatalogState, DocumentKind, decode_document, encode_document};
+use crate::format::{CatalogRecord, CatalogState, DocumentKind, decode_document, encode_document};
 use crate::fs::{Put, parse_catalog_name};
 use crate::id::OperationId;
 use crate::limits::{CATALOG_VERSIONS_KEPT, DOCUMENT_BYTES_MAX};
@@ -13,6 +14,8 @@ use crate::table::Environment;
 
 /// How often a reader looks for the highest file again when it was removed under its hands.
 const READ_ATTEMPTS: usize = 5;
+/// What file 0 names as its predecessor.
+const NO_FILE: Digest = Digest::from_bytes([0; 32]);
 
 /// The catalog of an open store.
 pub struct Catalog {
@@ -27,13 +30,16 @@ pub struct Catalog {
 #[derive(Clone)]
 struct Numbered {
     number: u64,
+    /// BLAKE3 of the file, which the next one names.
+    digest: Digest,
     state: Arc<CatalogState>,
 }
 
 impl Catalog {
     /// Writes the first catalog file of a new store.
     pub fn create(environment: &Environment) -> Result<()> {
-        let bytes = encode_document(DocumentKind::Catalog, &CatalogState::default())?;
+        let first = CatalogRecord { number: 0, previous: NO_FILE, state: CatalogState::default() };
+        let bytes = encode_document(DocumentKind::Catalog, &first)?;
         let target = environment.layout.catalog_version(0);
         match environment.fs.put_new(&target, &temporary(environment), &bytes)? {
             Put::Created => Ok(()),
@@ -49,7 +55,7 @@ impl Catalog {
 
     /// A catalog that has no files and never changes: that of a snapshot.
     pub fn fixed(environment: &Arc<Environment>, state: CatalogState) -> Catalog {
-        Catalog::of(environment.clone(), Numbered { number: 0, state: Arc::new(state) }, true)
+        Catalog::of(environment.clone(), Numbered { number: 0, digest: NO_FILE, state: Arc::new(state) }, true)
     }
 
     fn of(environment: Arc<Environment>, current: Numbered, fixed: bool) -> Catalog {
@@ -79,8 +85,9 @@ impl Catalog {
         let state = decide(&before.state)?;
         ddl::check_state(&state).map_err(|rule| Error::invalid(format!("the catalog would break a rule: {rule}")))?;
         let number = before.number.checked_add(1).ok_or_else(|| Error::unsupported("no catalog number is left"))?;
-        let bytes = encode_document(DocumentKind::Catalog, &state)?;
-        let next = Numbered { number, state: Arc::new(state) };
+        let record = CatalogRecord { number, previous: before.digest, state };
+        let bytes = encode_document(DocumentKind::Catalog, &record)?;
+        let next = Numbered { number, digest: Digest::of(&bytes), state: Arc::new(record.state) };
         {
             // Shared with the commits of tables; a moment of the whole store takes it exclusively.
             let _gate = self.environment.gate.read().unwrap_or_else(PoisonError::into_inner);
@@ -193,9 +200,12 @@ fn read_file(environment: &Environment, number: u64) -> Result<Numbered> {
     let path = environment.layout.catalog_version(number);
     let file = path.display().to_string();
     let bytes = environment.fs.read(&path, DOCUMENT_BYTES_MAX)?;
-    let state: CatalogState = decode_document(DocumentKind::Catalog, &bytes, &file)?;
-    ddl::check_state(&state).map_err(|rule| Error::corrupt(format!("{file} is damaged: {rule}")))?;
-    Ok(Numbered { number, state: Arc::new(state) })
+    let record: CatalogRecord = decode_document(DocumentKind::Catalog, &bytes, &file)?;
+    if record.number != number {
+        return Err(Error::corrupt(format!("{file} is a copy of catalog file {}", record.number)));
+    }
+    ddl::check_state(&record.state).map_err(|rule| Error::corrupt(format!("{file} is damaged: {rule}")))?;
+    Ok(Numbered { number, digest: Digest::of(&bytes), state: Arc::new(record.state) })
 }
 
 #[cfg(test)]

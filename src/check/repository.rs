@@ -4,20 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::{CheckLevel, CheckReport, Findings};
+use crate::delta::{ROOT_DIGEST, unseal};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     DocumentKind, LabelRecord, Manifest, Outcome, OutcomeRecord, PinRecord, RepositoryRecord, SegmentKey,
     decode_document,
 };
-use crate::id::{BackupId, Label};
-use crate::limits::DOCUMENT_BYTES_MAX;
+use crate::id::{BackupId, Label, LineageId};
+use crate::limits::{DOCUMENT_BYTES_MAX, LOG_FILE_BYTES_MAX};
 use crate::pool::CpuPool;
 use crate::progress::{Observer, Phase, PhaseGuard};
-use crate::repository::{LabelHash, Repository, RepositoryKey};
+use crate::repository::{LabelHash, RECORD_BYTES_MAX, Repository, RepositoryKey};
 
-/// Records are small; a larger one is damage.
-const RECORD_BYTES_MAX: u64 = 1 << 20;
+/// Whose the published logs are.
+const QUERY_IN_PLACE: &str = "query in place";
 
 /// What backups name: key → size and one backup's label.
 type Named = BTreeMap<SegmentKey, (u64, String)>;
@@ -29,7 +30,7 @@ impl Repository {
         let identity =
             self.record_of::<RepositoryRecord>(&RepositoryKey::Identity, DocumentKind::Repository, &findings);
         findings.keep("repository.json", "the repository", identity)?;
-        let labels = self.check_labels(&findings)?;
+        let (labels, all_labels) = self.check_labels(&findings)?;
         let mut named = Named::new();
         let mut found = false;
         for backup in self.backup_ids()? {
@@ -38,12 +39,20 @@ impl Repository {
             if label.is_some_and(|label| holder != Some(label)) {
                 continue;
             }
-            found |= self.check_backup(backup, holder, &findings, &mut named)?;
+            let complete = self.check_backup(backup, holder, &findings, &mut named)?;
+            if complete && all_labels && holder.is_none() {
+                let key = RepositoryKey::Outcome(backup).to_string();
+                findings.damage(&key, "a backup", "the backup is complete, but no label record names it");
+            }
+            found |= complete;
         }
         if let Some(label) = label.filter(|_| !found) {
             return Err(Error::not_found(format!("{} holds no complete backup {label}", self.storage.describe())));
         }
         self.check_segments(named, level, observer, &findings)?;
+        if label.is_none() {
+            self.check_published(&findings)?;
+        }
         Ok(findings.into_report())
     }
 
@@ -58,12 +67,16 @@ impl Repository {
         decode_document(kind, &bytes, &key.to_string())
     }
 
-    fn check_labels(&self, findings: &Findings) -> Result<BTreeMap<BackupId, Label>> {
-        let mut labels = BTreeMap::new();
+    /// Which backup has which label, and whether all label records could be read.
+    fn check_labels(&self, findings: &Findings) -> Result<(BTreeMap<BackupId, Label>, bool)> {
+        let (mut labels, mut all) = (BTreeMap::new(), true);
         for (key, _) in self.storage.list("labels/")? {
             let RepositoryKey::Label(hash, _) = key else { continue };
             let record = self.record_of::<LabelRecord>(&key, DocumentKind::Label, findings);
-            let Some(record) = findings.keep(&key.to_string(), "a label", record)? else { continue };
+            let Some(record) = findings.keep(&key.to_string(), "a label", record)? else {
+                all = false;
+                continue;
+            };
             if LabelHash::of(&record.label) != hash {
                 findings.damage(
                     &key.to_string(),
@@ -73,7 +86,7 @@ impl Repository {
             }
             labels.insert(record.backup, record.label);
         }
-        Ok(labels)
+        Ok((labels, all))
     }
 
     fn backup_ids(&self) -> Result<BTreeSet<BackupId>> {
@@ -106,17 +119,19 @@ impl Repository {
             Err(error) if error.is(ErrorKind::NotFound) => return Ok(false),
             other => findings.keep(&key.to_string(), &name, other)?,
         };
-        let Some(OutcomeRecord { outcome: Outcome::Committed { manifest, manifest_bytes, pins }, .. }) = outcome else {
-            return Ok(outcome.is_none());
-        };
-        if label.is_none() {
-            findings.damage(&key.to_string(), &name, "the backup is complete, but no label record names it");
+        let Some(outcome) = outcome else { return Ok(true) };
+        if outcome.backup != id {
+            findings.damage(&key.to_string(), &name, format!("is the outcome of backup {}", outcome.backup));
         }
+        let Outcome::Committed { manifest, manifest_bytes, pins } = outcome.outcome else { return Ok(false) };
         let pinned = self.check_pins(id, pins, &name, findings)?;
         let key = RepositoryKey::Manifest(id);
         let file = key.to_string();
         let read = self.read_manifest(&key, manifest, manifest_bytes, findings);
         let Some(manifest) = findings.keep(&file, &name, read)? else { return Ok(true) };
+        if label.is_some_and(|label| manifest.label != *label) {
+            findings.damage(&file, &name, format!("is the manifest of label {}", manifest.label));
+        }
         for table in &manifest.tables {
             for entry in table.partitions.iter().flat_map(|partition| &partition.segments) {
                 let Some(nonce) = entry.nonce else {
@@ -124,7 +139,7 @@ impl Repository {
                     continue;
                 };
                 let key = SegmentKey { lineage: table.lineage, digest: entry.segment.digest, nonce };
-                if !pinned.contains(&key) {
+                if pinned.as_ref().is_some_and(|pinned| !pinned.contains(&key)) {
                     findings.damage(&file, &name, format!("names {}, which no pin holds", RepositoryKey::Segment(key)));
                 }
                 named.insert(key, (entry.segment.size_bytes, name.clone()));
@@ -133,7 +148,14 @@ impl Repository {
         Ok(true)
     }
 
-    fn check_pins(&self, id: BackupId, pins: u32, name: &str, findings: &Findings) -> Result<BTreeSet<SegmentKey>> {
+    /// What the pins hold; `None` if one of them is damaged.
+    fn check_pins(
+        &self,
+        id: BackupId,
+        pins: u32,
+        name: &str,
+        findings: &Findings,
+    ) -> Result<Option<BTreeSet<SegmentKey>>> {
         let mut pinned = BTreeSet::new();
         for number in 0..pins {
             let key = RepositoryKey::Pin(id, number);
@@ -142,12 +164,17 @@ impl Repository {
                 decode_document::<PinRecord>(DocumentKind::Pin, &bytes, &key.to_string())
             });
             match findings.keep(&key.to_string(), name, pin)? {
-                Some(pin) => pinned.extend(pin.keys.into_iter().map(|(key, _)| key)),
-                // A claimed huge number of pins must not become that many look-ups.
-                None => break,
+                Some(pin) => {
+                    if pin.backup != id {
+                        findings.damage(&key.to_string(), name, format!("is a pin of backup {}", pin.backup));
+                    }
+                    pinned.extend(pin.keys.into_iter().map(|(key, _)| key));
+                }
+                // Also, a claimed huge number of pins must not become that many look-ups.
+                None => return Ok(None),
             }
         }
-        Ok(pinned)
+        Ok(Some(pinned))
     }
 
     fn read_manifest(&self, key: &RepositoryKey, digest: Digest, bytes: u64, findings: &Findings) -> Result<Manifest> {
@@ -188,6 +215,29 @@ impl Repository {
             Ok(())
         };
         CpuPool::new(0)?.map(present, check).map(drop)
+    }
+
+    /// The logs for query in place: nothing of ours decides by them, but other engines read them.
+    fn check_published(&self, findings: &Findings) -> Result<()> {
+        let mut before: Option<(LineageId, u64, Digest)> = None;
+        for (key, _) in self.storage.list("tables/")? {
+            let RepositoryKey::TableVersion(lineage, version) = key else { continue };
+            let file = key.to_string();
+            let link = self.storage.read(&key, LOG_FILE_BYTES_MAX).and_then(|bytes| {
+                findings.looked_at(bytes.len() as u64);
+                unseal(&bytes, &file).map(|(_, digest, previous)| (digest, previous))
+            });
+            let Some((digest, previous)) = findings.keep(&file, QUERY_IN_PLACE, link)? else { continue };
+            let expected = match before {
+                Some((last_of, last, digest)) if last_of == lineage && last + 1 == version => Some(digest),
+                _ => (version == 0).then_some(ROOT_DIGEST),
+            };
+            if let Some(expected) = expected.filter(|expected| *expected != previous) {
+                findings.damage(&file, QUERY_IN_PLACE, format!("expected the link to {expected}, found {previous}"));
+            }
+            before = Some((lineage, version, digest));
+        }
+        Ok(())
     }
 
     fn check_segment_bytes(&self, key: &RepositoryKey, size: u64, phase: &PhaseGuard<'_>) -> Result<()> {

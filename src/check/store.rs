@@ -7,9 +7,9 @@ use crate::check::segment::check_segment;
 use crate::check::{CheckLevel, CheckReport, Findings, relative};
 use crate::delta::{CheckpointRef, ROOT_DIGEST, decode_commit};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
-use crate::format::{CatalogState, DocumentKind, decode_document};
-use crate::fs::{LogFileName, TableLayout};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{CatalogRecord, DocumentKind, decode_document};
+use crate::fs::{LogFileName, TableLayout, parse_catalog_name};
 use crate::id::{Label, TableId, Version};
 use crate::limits::{DOCUMENT_BYTES_MAX, LOG_FILE_BYTES_MAX};
 use crate::progress::{Observer, Phase};
@@ -30,17 +30,44 @@ impl Store {
     /// Checks the store: catalog, table logs, segments, also of tables that an undo record keeps.
     pub fn verify(&self, level: CheckLevel, observer: &Observer) -> Result<CheckReport> {
         let findings = Findings::default();
-        let number = self.inner.catalog.number();
-        let environment = &self.inner.environment;
-        let path = environment.layout.catalog_version(number);
-        let file = relative(self.root(), &path);
-        let state = environment.fs.read(&path, DOCUMENT_BYTES_MAX).and_then(|bytes| {
-            findings.looked_at(bytes.len() as u64);
-            decode_document::<CatalogState>(DocumentKind::Catalog, &bytes, &file)
-        });
-        findings.keep(&file, "the catalog", state)?;
+        self.check_catalog(&findings)?;
         self.check_tables(level, observer, &findings)?;
         Ok(findings.into_report())
+    }
+
+    /// Every catalog file that is kept: sound, under its own number, naming the one before.
+    fn check_catalog(&self, findings: &Findings) -> Result<()> {
+        let environment = &self.inner.environment;
+        let newest = self.inner.catalog.number();
+        let entries = environment.fs.list(&environment.layout.catalog())?;
+        let numbers = entries.iter().filter_map(|entry| parse_catalog_name(&entry.name));
+        let mut before: Option<(u64, Digest)> = None;
+        for number in numbers.filter(|number| *number <= newest) {
+            let path = environment.layout.catalog_version(number);
+            let file = relative(self.root(), &path);
+            let read = environment.fs.read(&path, DOCUMENT_BYTES_MAX).and_then(|bytes| {
+                findings.looked_at(bytes.len() as u64);
+                let record: CatalogRecord = decode_document(DocumentKind::Catalog, &bytes, &file)?;
+                Ok((record, Digest::of(&bytes)))
+            });
+            // The writer removes old files while it goes on; only the newest has to be there.
+            if number != newest && read.as_ref().is_err_and(|error| error.is(ErrorKind::NotFound)) {
+                continue;
+            }
+            let Some((record, digest)) = findings.keep(&file, "the catalog", read)? else { continue };
+            if record.number != number {
+                findings.damage(&file, "the catalog", format!("is a copy of catalog file {}", record.number));
+            }
+            if let Some((last, expected)) = before
+                && last + 1 == number
+                && record.previous != expected
+            {
+                let problem = format!("expected the link to {expected}, found {}", record.previous);
+                findings.damage(&file, "the catalog", problem);
+            }
+            before = Some((number, digest));
+        }
+        Ok(())
     }
 
     /// Checks a snapshot: its manifest, that its tables are what the manifest says, their logs and segments.
@@ -49,7 +76,7 @@ impl Store {
         findings.looked_at(0);
         let opened = self.open_snapshot(label);
         let name = format!("snapshot {label}");
-        if opened.as_ref().is_err_and(|error| error.is(crate::error::ErrorKind::NotFound)) {
+        if opened.as_ref().is_err_and(|error| error.is(ErrorKind::NotFound)) {
             return opened.map(|_| CheckReport::default());
         }
         if let Some(snapshot) = findings.keep("manifest", &name, opened)? {

@@ -74,29 +74,20 @@ pub fn encode_commit(actions: &[Action], previous: Digest, checkpoint: Option<Ch
         bytes.extend_from_slice(to_json(&Wire::of(action)).as_bytes());
         bytes.push(b'\n');
     }
-    let digest = digest_of(&bytes, previous, checkpoint);
-    bytes.extend_from_slice(seal_line(digest, previous, checkpoint).as_bytes());
-    (bytes, digest)
+    seal(bytes, previous, checkpoint)
+}
+
+/// Appends the last line to the lines of a version. Gives the bytes of the file and its digest.
+pub fn seal(mut lines: Vec<u8>, previous: Digest, checkpoint: Option<CheckpointRef>) -> (Vec<u8>, Digest) {
+    let digest = digest_of(&lines, previous, checkpoint);
+    lines.extend_from_slice(seal_line(digest, previous, checkpoint).as_bytes());
+    (lines, digest)
 }
 
 /// Checks and parses a version file; `file` is its name for errors. Whether `previous` is right is the caller's to
 /// check. Without our last line or with a wrong digest: `Corrupt`; with an action or feature we do not know: `Unsupported`.
 pub fn decode_commit(bytes: &[u8], file: &str) -> Result<DecodedCommit> {
-    let (body, seal) = split_seal(bytes).ok_or_else(|| {
-        Error::corrupt(format!(
-            "{file}: the last line of {} bytes is not the line {{\"stele\":…}} that seals a version: the file is cut or \
-             damaged; restore the table from a backup",
-            bytes.len()
-        ))
-    })?;
-    let Seal { blake3, previous, checkpoint } = seal;
-    let digest = digest_of(body, previous, checkpoint);
-    if digest != blake3 {
-        return Err(Error::corrupt(format!(
-            "{file}: its contents have the digest {digest}, its last line says {blake3}: the file is damaged; restore the \
-             table from a backup"
-        )));
-    }
+    let (body, Seal { blake3: digest, previous, checkpoint }) = checked_seal(bytes, file)?;
     let mut actions = Vec::new();
     let lines = body.strip_suffix(b"\n").unwrap_or(body).split(|byte| *byte == b'\n');
     for (index, line) in lines.enumerate() {
@@ -110,6 +101,32 @@ pub fn decode_commit(bytes: &[u8], file: &str) -> Result<DecodedCommit> {
         actions.push(action);
     }
     Ok(DecodedCommit { actions, digest, previous, checkpoint })
+}
+
+/// The lines of a version file before its last line, its digest, and the digest of the version before, as the file says.
+/// `Corrupt` as [`decode_commit`]; what the lines say is not looked at.
+pub fn unseal<'a>(bytes: &'a [u8], file: &str) -> Result<(&'a [u8], Digest, Digest)> {
+    let (body, seal) = checked_seal(bytes, file)?;
+    Ok((body, seal.blake3, seal.previous))
+}
+
+fn checked_seal<'a>(bytes: &'a [u8], file: &str) -> Result<(&'a [u8], Seal)> {
+    let (body, seal) = split_seal(bytes).ok_or_else(|| {
+        Error::corrupt(format!(
+            "{file}: the last line of {} bytes is not the line {{\"stele\":…}} that seals a version: the file is cut or \
+             damaged; restore the table from a backup",
+            bytes.len()
+        ))
+    })?;
+    let digest = digest_of(body, seal.previous, seal.checkpoint);
+    if digest != seal.blake3 {
+        return Err(Error::corrupt(format!(
+            "{file}: its contents have the digest {digest}, its last line says {}: the file is damaged; restore the \
+             table from a backup",
+            seal.blake3
+        )));
+    }
+    Ok((body, seal))
 }
 
 fn decode_line(line: &[u8]) -> Result<Action> {

@@ -13,12 +13,13 @@ use crate::segment_meta::{ColumnBounds, SegmentMeta, SegmentStats, SegmentTail};
 /// Buckets of every partition of the table.
 pub(crate) const BUCKETS: u32 = 2;
 
-/// `id BIGINT NOT NULL, name VARCHAR(40)`, unpartitioned.
+/// `id BIGINT NOT NULL, name VARCHAR(40)`, partitioned by lists of ids.
 pub(crate) fn schema() -> TableSchema {
     let spec = TableSpec::new()
         .column("id", DataType::BigInt)
         .nullable_column("name", DataType::Varchar(40))
         .sort_key(["id"])
+        .partition_by_list(["id"], [])
         .hash_buckets(["id"], BUCKETS);
     spec.build("t").unwrap().0
 }
@@ -27,9 +28,11 @@ pub(crate) fn table_id() -> TableId {
     TableId::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)
 }
 
+/// A partition that takes the rows of its own id.
 pub(crate) fn partition(id: u64, name: &str) -> Arc<PartitionMeta> {
     let name = Name::new(name).unwrap();
-    Arc::new(PartitionMeta { id: PartitionId::new(id), name, bounds: PartitionBounds::All, buckets: BUCKETS })
+    let bounds = PartitionBounds::List(vec![vec![Value::Int(i128::from(id))]]);
+    Arc::new(PartitionMeta { id: PartitionId::new(id), name, bounds, buckets: BUCKETS })
 }
 
 /// The actions of version 0: one partition, nothing in it.

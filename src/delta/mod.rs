@@ -10,7 +10,7 @@ mod wire;
 
 pub use actions::{Action, Protocol, TableMetadata};
 pub use checkpoint::{decode_checkpoint, encode_checkpoint};
-pub use commit::{CheckpointRef, DecodedCommit, ROOT_DIGEST, decode_commit, encode_commit};
+pub use commit::{CheckpointRef, DecodedCommit, ROOT_DIGEST, decode_commit, encode_commit, seal, unseal};
 pub use stats::{decode_stats, encode_stats};
 
 #[cfg(test)]

@@ -4,7 +4,21 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
 use crate::id::{Name, RepositoryId, TableId, UndoId};
+
+/// A catalog file. Its number and the link make a stale copy under another number, or a file of another store, damage
+/// instead of an older state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogRecord {
+    /// The number in the file's name.
+    pub number: u64,
+    /// BLAKE3 of the file before this one; 64 zeros in file 0.
+    pub previous: Digest,
+    /// The catalog.
+    pub state: CatalogState,
+}
 
 /// The whole catalog at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::id::{Label, LineageId, Name, Nonce, PartitionId, StoreId, TableId, Version};
 use crate::limits::{BUCKETS_MAX, PARTITIONS_MAX};
-use crate::schema::{ColumnFingerprints, PartitionMeta, TableSchema};
+use crate::schema::{ColumnFingerprints, PartitionMeta, TableSchema, first_overlap};
 use crate::segment_meta::SegmentMeta;
 
 /// What a snapshot or a backup holds.
@@ -196,9 +196,11 @@ impl ManifestTable {
             require((1..=BUCKETS_MAX).contains(&meta.buckets), || of(format!("it has {} buckets", meta.buckets)))?;
             let bounds = meta.bounds.clone().checked(&self.schema).map_err(|error| of(error.to_string()))?;
             require(bounds == meta.bounds, || of("its bounds are not in canonical form".into()))?;
-            partition.check_segments(&mut sum).map_err(of)?;
+            partition.check_segments(&self.schema, &mut sum).map_err(of)?;
             before = meta.id;
         }
+        let bounds: Vec<_> = self.partitions.iter().map(|partition| &partition.partition.bounds).collect();
+        require(first_overlap(&bounds).is_none(), || "two of its partitions overlap".to_owned())?;
         require(same_sums(&sum, &self.fingerprints), || {
             format!(
                 "the segments have {} rows with other fingerprints than the {} rows of the table",
@@ -209,7 +211,7 @@ impl ManifestTable {
 }
 
 impl ManifestPartition {
-    fn check_segments(&self, sum: &mut ColumnFingerprints) -> Checked {
+    fn check_segments(&self, schema: &TableSchema, sum: &mut ColumnFingerprints) -> Checked {
         let mut names = HashSet::with_capacity(self.segments.len());
         for ManifestSegment { segment, .. } in &self.segments {
             let of = |rule: &str| format!("segment {}: {rule}", segment.name.delta_path());
@@ -218,6 +220,8 @@ impl ManifestPartition {
             require(names.insert(segment.name), || of("it occurs twice"))?;
             require(segment.rows > 0, || of("it has no rows"))?;
             require(segment.fingerprints.rows == segment.rows, || of("its fingerprints are of other rows"))?;
+            let ids = segment.fingerprints.columns.iter().map(|(id, _)| *id);
+            require(schema.has_columns(ids), || of("its fingerprints are of other columns"))?;
             require(segment.tail.offset < segment.size_bytes, || of("its tail lies behind its end"))?;
             require(sum.rows.checked_add(segment.rows).is_some(), || of("too many rows"))?;
             sum.add(&segment.fingerprints);

@@ -8,7 +8,7 @@ mod operation;
 mod repository;
 mod store;
 
-pub use catalog::{CatalogState, DatabaseEntry, RepositoryEntry, TableEntry, UndoEntry, UndoTable};
+pub use catalog::{CatalogRecord, CatalogState, DatabaseEntry, RepositoryEntry, TableEntry, UndoEntry, UndoTable};
 pub use envelope::{DocumentKind, decode_document, encode_document};
 pub use manifest::{Manifest, ManifestPartition, ManifestSegment, ManifestTable, ManifestView};
 pub use operation::OperationRecord;

@@ -13,7 +13,7 @@ use crate::limits::DOCUMENT_BYTES_MAX;
 use crate::repository::{Repository, RepositoryKey};
 
 /// Longest stored record that is neither manifest nor pin nor list of a collector, in bytes.
-pub(super) const RECORD_BYTES_MAX: u64 = 64 << 10;
+pub(crate) const RECORD_BYTES_MAX: u64 = 64 << 10;
 /// Longest reason of a failure that is recorded, in characters.
 const REASON_CHARS_MAX: usize = 2_000;
 

@@ -68,6 +68,7 @@ pub enum DataType {
 
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Column {
     /// Identity within the table and Parquet `field_id`.
     pub id: ColumnId,

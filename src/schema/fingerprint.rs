@@ -11,6 +11,7 @@ use crate::schema::bucket::hash_column;
 
 /// Row count and one fingerprint for each column, in ascending order of column id.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ColumnFingerprints {
     /// Number of rows summed up.
     pub rows: u64,

@@ -14,7 +14,7 @@ mod value_text;
 pub use bucket::{bucket_hashes, bucket_of};
 pub use column::{Column, DataType};
 pub use fingerprint::{ColumnFingerprints, fingerprint_batch};
-pub use partition::{BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning};
+pub use partition::{BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning, first_overlap};
 pub use route::route_rows;
 pub use table_schema::{ColumnSpec, Distribution, KeyModel, TableSchema, TableSpec};
 pub use value::Value;

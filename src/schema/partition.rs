@@ -37,7 +37,7 @@ pub enum BoundValue {
 
 /// Which rows a partition takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum PartitionBounds {
     /// Every row (unpartitioned table).
     All,
@@ -64,6 +64,7 @@ pub struct PartitionSpec {
 
 /// A partition of a table as its log records it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PartitionMeta {
     /// Never reused within the table.
     pub id: PartitionId,
@@ -257,7 +258,7 @@ fn successor(value: &Value) -> Option<Value> {
 }
 
 /// Two of these bounds of one table that some row could belong to both of.
-pub(super) fn first_overlap(bounds: &[&PartitionBounds]) -> Option<(usize, usize)> {
+pub fn first_overlap(bounds: &[&PartitionBounds]) -> Option<(usize, usize)> {
     let mut ranges = Vec::new();
     let mut tuples = BTreeMap::new();
     for (index, bounds) in bounds.iter().enumerate() {

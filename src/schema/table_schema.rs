@@ -24,7 +24,7 @@ pub enum KeyModel {
 
 /// How the rows of a partition are spread over its tablets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Distribution {
     /// By the frozen hash of these columns (`docs/format.md`, "Bucket hash").
     Hash {
@@ -51,6 +51,7 @@ impl Distribution {
 
 /// The schema of a table; immutable, checked when made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TableSchema {
     /// The columns in order; ids are unique and at most `column_id_max`.
     pub columns: Vec<Column>,
@@ -288,6 +289,13 @@ impl TableSchema {
     /// The column of this id.
     pub fn column_by_id(&self, id: ColumnId) -> Option<&Column> {
         self.columns.iter().find(|column| column.id == id)
+    }
+
+    /// Whether these ids, ascending, are those of all columns.
+    pub fn has_columns(&self, ids: impl Iterator<Item = ColumnId>) -> bool {
+        let mut own: Vec<ColumnId> = self.columns.iter().map(|column| column.id).collect();
+        own.sort_unstable();
+        ids.eq(own)
     }
 
     /// Position of a column in `columns`.

@@ -22,7 +22,7 @@ use crate::schema::value_text::{self, DATE_MAX, DATE_MIN, DATETIME_MAX, DATETIME
 /// As JSON (`{"int":"5"}`, `"null"`) integers, floats and decimals are text, so that nothing is rounded. `Display` is
 /// the SQL spelling.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Value {
     /// SQL NULL; sorts before everything else.
     Null,

@@ -9,8 +9,8 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::TableLayout;
 use crate::id::{BucketIndex, PartitionId, SegmentName, Version};
-use crate::limits::{BUCKETS_MAX, PARTITIONS_MAX};
-use crate::schema::PartitionMeta;
+use crate::limits::{BUCKETS_MAX, PARTITIONS_MAX, TABLETS_MAX};
+use crate::schema::{PartitionMeta, first_overlap};
 use crate::segment_meta::SegmentMeta;
 use crate::table::{PartitionVersion, TableVersion, TabletVersion};
 
@@ -119,7 +119,10 @@ impl TableVersion {
                 }
                 Action::Partition(meta) => changes.partition(meta.id, Some(meta))?,
                 Action::PartitionRemoved(id) => changes.partition(*id, None)?,
-                Action::Add(segment, _) => changes.add(segment)?,
+                Action::Add(segment, _) => {
+                    self.check_fingerprints(segment)?;
+                    changes.add(segment)?;
+                }
                 Action::Remove { segment, .. } => changes.remove(segment)?,
             }
         }
@@ -131,6 +134,17 @@ impl TableVersion {
         )?;
         self.change_partitions(&changes.partitions, fresh_from)?;
         self.change_tablets(&changes, |change| !change.added.is_empty(), |change, tablet| change.with_added(tablet))
+    }
+
+    /// A segment without the sum of a column could not be proved after a restore.
+    fn check_fingerprints(&self, segment: &SegmentMeta) -> Result<()> {
+        match self.schema.has_columns(segment.fingerprints.columns.iter().map(|(id, _)| *id)) {
+            true => Ok(()),
+            false => Err(Error::corrupt(format!(
+                "{:?} has fingerprints of other columns than the table",
+                segment.name.delta_path()
+            ))),
+        }
     }
 
     fn check_protocol(&self, protocol: &Protocol) -> Result<()> {
@@ -184,7 +198,7 @@ impl TableVersion {
                 continue;
             };
             let tablets = match old {
-                Some(old) if old.meta.buckets == meta.buckets => old.tablets.clone(),
+                Some(old) if old.meta.buckets == meta.buckets && old.meta.bounds == meta.bounds => old.tablets.clone(),
                 None if *id >= fresh_from && *id < self.next_partition && id.get() > 0 => {
                     self.check_new_partition(meta)?;
                     let empty = Arc::new(TabletVersion::default());
@@ -193,14 +207,14 @@ impl TableVersion {
                 _ => {
                     return Err(Error::corrupt(format!(
                         "partition {id} has {} buckets and next_partition is {}: a new id lies from {fresh_from} below it, \
-                         a known partition keeps its buckets",
+                         a known partition keeps its buckets and bounds",
                         meta.buckets, self.next_partition
                     )));
                 }
             };
             self.partitions.insert(*id, Arc::new(PartitionVersion { meta: (*meta).clone(), tablets }));
         }
-        if changes.is_empty() { Ok(()) } else { self.check_partition_names() }
+        if changes.is_empty() { Ok(()) } else { self.check_partitions() }
     }
 
     fn check_new_partition(&self, meta: &PartitionMeta) -> Result<()> {
@@ -213,14 +227,29 @@ impl TableVersion {
                 self.partitions.len()
             )));
         }
-        let checked = meta.bounds.clone().checked(&self.schema);
-        checked.map_err(|error| {
+        let checked = meta.bounds.clone().checked(&self.schema).map_err(|error| {
             error.with_kind(crate::error::ErrorKind::Corrupt).context(format!("partition {:?}", meta.name))
         })?;
+        if checked != meta.bounds {
+            return Err(Error::corrupt(format!(
+                "partition {:?}: its bounds {} are not in canonical form, {checked}",
+                meta.name, meta.bounds
+            )));
+        }
         Ok(())
     }
 
-    fn check_partition_names(&self) -> Result<()> {
+    fn check_partitions(&self) -> Result<()> {
+        let tablets: u64 = self.partitions.values().map(|partition| partition.tablets.len() as u64).sum();
+        if tablets > TABLETS_MAX {
+            return Err(Error::corrupt(format!("the table has {tablets} tablets: at most {TABLETS_MAX} are allowed")));
+        }
+        let metas: Vec<&PartitionMeta> = self.partitions.values().map(|partition| &*partition.meta).collect();
+        let bounds: Vec<_> = metas.iter().map(|meta| &meta.bounds).collect();
+        if let Some((one, other)) = first_overlap(&bounds) {
+            let (one, other) = (&metas[one].name, &metas[other].name);
+            return Err(Error::corrupt(format!("partitions {one:?} and {other:?} overlap")));
+        }
         let mut names = BTreeSet::new();
         for partition in self.partitions.values() {
             if !names.insert(partition.meta.name.as_str().to_lowercase()) {

@@ -5,7 +5,7 @@ use steledb::progress::Observer;
 use steledb::snapshot::Selection;
 use steledb::{DataType, ErrorKind, Label, Store, StoreOptions, TableSpec};
 
-use crate::support::{create_orders, ids_in, load_orders, on_disk};
+use crate::support::{create_orders, ids_in, load_orders, on_disk, with_format};
 
 #[test]
 fn names_of_255_bytes_and_names_that_differ_in_case_work_everywhere() {
@@ -99,9 +99,8 @@ fn a_newer_format_is_refused_by_its_number() {
     let root = disk.root();
     drop(disk.store);
     let path = root.join("STELE");
-    let text = String::from_utf8(std::fs::read(&path).unwrap()).unwrap();
-    assert!(text.contains("\"format\":1"), "{text}");
-    std::fs::write(&path, text.replacen("\"format\":1", "\"format\":2", 1)).unwrap();
+    let newer = with_format(&std::fs::read(&path).unwrap(), 2);
+    std::fs::write(&path, newer).unwrap();
     let error = Store::open(&root).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     assert!(error.to_string().contains('2'), "{error}");

@@ -11,7 +11,9 @@ use steledb::restore::RestoreOptions;
 use steledb::snapshot::Selection;
 use steledb::{ErrorKind, Label, Result, Store};
 
-use crate::support::{REPOSITORY, ROOT, Shown, check_files, create_orders, load_orders, options, orders, orders_spec, shown};
+use crate::support::{
+    REPOSITORY, ROOT, Shown, check_files, create_orders, load_orders, options, orders, orders_spec, shown,
+};
 
 /// What a store and its repository show.
 type State = (Shown, Vec<String>);
@@ -23,6 +25,7 @@ fn open(sim: &SimFs, seed: u64) -> Store {
 fn state(store: &Store) -> State {
     let mut labels = Vec::new();
     for name in store.repositories() {
+        labels.push(format!("repository {name}"));
         let repository = store.repository(name.as_str()).unwrap();
         labels.extend(repository.backups().unwrap().into_iter().map(|backup| backup.label.to_string()));
     }
@@ -55,13 +58,8 @@ fn fail_everywhere(name: &str, base: &SimFs, work: impl Fn(&Store) -> Result<()>
     };
     assert_ne!(before, after, "{name}: the workload changes something");
     let mut points = 0;
-    let faults: [fn(u64) -> Fault; 5] = [
-        |_| Fault::Crash,
-        Fault::CrashKeepingSome,
-        |_| Fault::Error,
-        |_| Fault::NoSpace,
-        |_| Fault::ShortWrite,
-    ];
+    let faults: [fn(u64) -> Fault; 5] =
+        [|_| Fault::Crash, Fault::CrashKeepingSome, |_| Fault::Error, |_| Fault::NoSpace, |_| Fault::ShortWrite];
     for fault in faults {
         for at in 0.. {
             let plan = FaultPlan { at, fault: fault(at) };
@@ -78,7 +76,13 @@ fn fail_everywhere(name: &str, base: &SimFs, work: impl Fn(&Store) -> Result<()>
 }
 
 /// Whether the fault happened.
-fn fail_once(base: &SimFs, plan: FaultPlan, work: &impl Fn(&Store) -> Result<()>, before: &State, after: &State) -> bool {
+fn fail_once(
+    base: &SimFs,
+    plan: FaultPlan,
+    work: &impl Fn(&Store) -> Result<()>,
+    before: &State,
+    after: &State,
+) -> bool {
     let sim = base.fork();
     let store = open(&sim, 3);
     sim.plan(Some(plan));
@@ -156,7 +160,9 @@ fn commit_that_writes_a_checkpoint() {
     drop((table, store));
     // Version 49, then 50 with its checkpoint, then 51, which proves the checkpoint.
     for round in 0..3 {
-        fail_everywhere("commit and checkpoint", &sim, |store| load_orders(&store.table("sales", "orders")?, 7..9).map(drop));
+        fail_everywhere("commit and checkpoint", &sim, |store| {
+            load_orders(&store.table("sales", "orders")?, 7..9).map(drop)
+        });
         load_orders(&open(&sim, 100 + round).table("sales", "orders").unwrap(), 1..2).unwrap();
     }
 }

@@ -160,10 +160,22 @@ fn what_does_not_fit_is_refused_and_nothing_changes() {
     };
     let with = |selection| RestoreOptions { selection, ..RestoreOptions::new(label("b")) };
     refused(RestoreOptions::new(label("no such")), ErrorKind::NotFound, "no such");
-    refused(with(tables(&[("nothing", &[])])), ErrorKind::NotFound, "Table nothing does not exist in snapshot b; of database sales it holds orders");
-    refused(with(tables(&[("orders", &["p9"])])), ErrorKind::NotFound, "Partition p9 of table orders does not exist in snapshot b; it holds early, late");
+    refused(
+        with(tables(&[("nothing", &[])])),
+        ErrorKind::NotFound,
+        "Table nothing does not exist in snapshot b; of database sales it holds orders",
+    );
+    refused(
+        with(tables(&[("orders", &["p9"])])),
+        ErrorKind::NotFound,
+        "Partition p9 of table orders does not exist in snapshot b; it holds early, late",
+    );
     refused(with(tables(&[("orders", &[]), ("orders", &[])])), ErrorKind::Invalid, "Duplicated table: orders");
-    refused(with(Selection::Database(name("hr"))), ErrorKind::NotFound, "Database hr does not exist in snapshot b; it holds sales");
+    refused(
+        with(Selection::Database(name("hr"))),
+        ErrorKind::NotFound,
+        "Database hr does not exist in snapshot b; it holds sales",
+    );
     let mut unknown = RestoreOptions::new(label("b"));
     unknown.rename_tables.insert((name("sales"), name("ordres")), name("x"));
     refused(unknown, ErrorKind::NotFound, "ordres");
@@ -321,7 +333,8 @@ fn loads_during_a_partition_restore_are_kept_or_refused_never_lost() {
             }
             acknowledged
         });
-        let options = RestoreOptions { selection: tables(&[("orders", &["early"])]), ..RestoreOptions::new(label("b")) };
+        let options =
+            RestoreOptions { selection: tables(&[("orders", &["early"])]), ..RestoreOptions::new(label("b")) };
         for _ in 0..5 {
             disk.store.restore(&repository, &options).unwrap();
         }

@@ -127,6 +127,7 @@ pub fn scanned(table: &Table) -> ColumnFingerprints {
 /// What a store shows its users: tables with their partitions and rows, and snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shown {
+    pub databases: Vec<String>,
     pub tables: BTreeMap<String, (Vec<String>, ColumnFingerprints)>,
     pub snapshots: Vec<String>,
     pub undo: usize,
@@ -136,6 +137,7 @@ pub struct Shown {
 pub fn shown(store: &Store) -> Shown {
     let mut shown = Shown { undo: store.undo_list().len(), ..Shown::default() };
     for database in store.databases() {
+        shown.databases.push(database.to_string());
         for table in store.tables(database.as_str()).unwrap() {
             let handle = store.table(database.as_str(), table.as_str()).unwrap();
             let version = handle.version();
@@ -198,4 +200,15 @@ fn named_segments(store: &Store) -> BTreeMap<String, BTreeSet<PathBuf>> {
         }
     }
     named
+}
+
+/// A document of ours as a build of another format version would write it (`docs/format.md`, "Envelope").
+pub fn with_format(document: &[u8], format: u32) -> Vec<u8> {
+    let text = std::str::from_utf8(document).unwrap();
+    let (header, payload) = text.split_once('\n').unwrap();
+    let (start, _) = header.rsplit_once("\"blake3\":\"").unwrap();
+    let start = start.replacen("\"format\":1", &format!("\"format\":{format}"), 1);
+    let unsealed = format!("{start}\"blake3\":\"\"}}\n{payload}");
+    let digest = steledb::Digest::of(unsealed.as_bytes());
+    format!("{start}\"blake3\":\"{digest}\"}}\n{payload}").into_bytes()
 }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::format::{
-    CatalogState, CondemnedRecord, DocumentKind, DroppedRecord, LabelRecord, Manifest, OperationRecord, OutcomeRecord,
+    CatalogRecord, CondemnedRecord, DocumentKind, DroppedRecord, LabelRecord, Manifest, OperationRecord, OutcomeRecord,
     PinRecord, RepositoryRecord, StoreRecord, VerifyRecord, decode_document,
 };
 
@@ -16,7 +16,7 @@ pub(super) fn describe(bytes: &[u8], file: &str) -> Result<Vec<String>> {
     let name = header.trim_start_matches("{\"stele\":\"").split('"').next().unwrap_or_default();
     let payload = match name {
         "store" => json::<StoreRecord>(DocumentKind::Store, bytes, file),
-        "catalog" => json::<CatalogState>(DocumentKind::Catalog, bytes, file),
+        "catalog" => json::<CatalogRecord>(DocumentKind::Catalog, bytes, file),
         "manifest" => manifest(bytes, file),
         "repository" => json::<RepositoryRecord>(DocumentKind::Repository, bytes, file),
         "pin" => json::<PinRecord>(DocumentKind::Pin, bytes, file),

@@ -26,7 +26,7 @@ pub(super) fn describe_version(bytes: &[u8], file: &str) -> Result<Vec<String>> 
     Ok(lines)
 }
 
-/// A version that a backup published for query in place: plain Delta without our seal, because nothing of ours reads it.
+/// A version that a backup published for query in place: plain Delta whose actions are not those of a living table.
 fn published(bytes: &[u8]) -> Option<Vec<String>> {
     let text = std::str::from_utf8(bytes).ok()?;
     let first: serde_json::Value = serde_json::from_str(text.lines().next()?).ok()?;

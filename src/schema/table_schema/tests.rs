@@ -110,7 +110,7 @@ fn the_first_difference_is_named_with_both_values() {
     ids.columns[2].id = ColumnId::new(9);
     ids.column_id_max = ColumnId::new(9);
     let retyped = TableSpec::new()
-        .column("ID", DataType::Int)
+        .column("Id", DataType::Int)
         .nullable_column("day", DataType::Date)
         .nullable_column("price", DataType::Double)
         .nullable_column("doc", DataType::Json);
