@@ -46,16 +46,23 @@ impl Store {
         self.expire_undo(now_ms, &mut report)?;
         self.collect_dropped(&mut report)?;
         let living: Vec<TableId> = ddl::living_tables(&self.inner.catalog.current()).collect();
+        let mut failed = Ok(());
         for id in living {
-            match self.live_table(id) {
-                Ok(live) => versions::collect(self, &live, held, &mut report)?,
-                // Dropped since the catalog was read.
-                Err(error) if error.is(ErrorKind::NotFound) => {}
-                Err(error) => return Err(error),
+            let collected = self.live_table(id).and_then(|live| versions::collect(self, &live, held, &mut report));
+            match collected {
+                Ok(()) => {}
+                // Dropped or swapped out since the catalog was read.
+                Err(error) if error.is(ErrorKind::NotFound) || !self.is_living(id) => {}
+                // The others are collected all the same.
+                Err(error) => failed = failed.and(Err(error)),
             }
         }
         self.inner.catalog.prune()?;
-        Ok(report)
+        failed.map(|()| report)
+    }
+
+    fn is_living(&self, id: TableId) -> bool {
+        ddl::living_tables(&self.inner.catalog.current()).any(|living| living == id)
     }
 
     fn expire_undo(&self, now_ms: i64, report: &mut CollectReport) -> Result<()> {
@@ -105,3 +112,7 @@ impl Store {
         Ok(Some(bytes))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

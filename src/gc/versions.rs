@@ -37,12 +37,14 @@ pub(super) fn collect(store: &Store, live: &LiveTable, held: bool, report: &mut 
         return Ok(());
     }
     live.commit("COLLECT", |version| Ok(raise_horizon(version, expired.horizon)))?;
-    // From here on nobody can begin to read an older version; who had begun is seen now.
-    if live.has_pins() {
+    // From here on nobody can begin to read an older version; who had begun is seen now. A process that came after the
+    // first look at `holds/` may have read the log before the horizon.
+    let environment = &store.inner.environment;
+    if live.has_pins() || environment.fs.is_held(&environment.layout.holds())? {
         report.held += 1;
         return Ok(());
     }
-    let fs = &store.inner.environment.fs;
+    let fs = &environment.fs;
     let mut directories = BTreeSet::new();
     for segment in &expired.segments {
         fs.remove_file(&live.layout().segment(&segment.name))?;

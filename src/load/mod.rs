@@ -171,7 +171,12 @@ impl Table {
         // After a failed sync nobody knows whether the commit will be there after a restart: the files must stay. The
         // record stays too, so that the next opening for writing looks at the log and decides.
         let unknown = error.is(ErrorKind::Poisoned);
-        let removed = || names.iter().try_for_each(|name| fs.remove_file(&layout.segment(name)));
+        // Durably, before the record goes: nobody would look for a file that a power cut brings back.
+        let removed = || {
+            names.iter().try_for_each(|name| fs.remove_file(&layout.segment(name)))?;
+            let partitions: BTreeSet<PartitionId> = names.iter().map(|name| name.partition).collect();
+            partitions.into_iter().try_for_each(|partition| fs.sync_dir(&layout.partition(partition)))
+        };
         if unknown || removed().is_err() {
             operation.leave_behind();
         }

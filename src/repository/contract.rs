@@ -212,6 +212,19 @@ fn an_upload_has_no_name_before_the_batch_is_synced() {
 }
 
 #[test]
+fn uploads_that_nobody_publishes_go_with_the_handle() {
+    let (sim, setting) = on_simulated_files();
+    let bytes = b"never published";
+    let key = segment_key(bytes, &IdSource::seeded(3));
+    let before = sim.snapshot_paths();
+    let source = setting.source("unpublished", bytes);
+    setting.storage.upload(&key, &source, Digest::of(bytes)).unwrap();
+    assert!(sim.snapshot_paths().len() > before.len() + 1, "the source and the upload");
+    drop(setting);
+    assert!(!sim.snapshot_paths().iter().any(|path| path.starts_with("/backups/.staging")));
+}
+
+#[test]
 fn a_link_in_the_repository_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join("backups");

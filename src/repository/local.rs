@@ -167,6 +167,14 @@ impl LocalStorage {
     }
 }
 
+impl Drop for LocalStorage {
+    /// A backup that failed leaves uploads that nobody will publish any more.
+    fn drop(&mut self) {
+        let uploads = std::mem::take(&mut self.pending().uploads);
+        uploads.iter().for_each(|upload| remove_garbage(&self.fs, &upload.temporary));
+    }
+}
+
 impl ObjectStorage for LocalStorage {
     fn describe(&self) -> String {
         format!("file://{}", self.root.display())

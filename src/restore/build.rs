@@ -8,7 +8,7 @@ use crate::delta::{Action, Protocol, TableMetadata};
 use crate::error::{Error, Result};
 use crate::format::{ManifestPartition, OperationRecord, SegmentKey};
 use crate::fs::{Fs, TableLayout};
-use crate::id::{PartitionId, TableId, Version};
+use crate::id::{PartitionId, SegmentName, TableId, Version};
 use crate::restore::fetch::Wanted;
 use crate::restore::plan::TablePlan;
 use crate::schema::PartitionMeta;
@@ -95,8 +95,38 @@ impl<'a> TableBuild<'a> {
                 }
             }
         }
+        self.unlink_gone(fs, &version)?;
         self.linked = Some(version);
         Ok(())
+    }
+
+    /// Takes away what was linked before and has been removed from the living table since: the log of the new table
+    /// will not name it, so nobody would ever collect it.
+    fn unlink_gone(&self, fs: &Fs, version: &TableVersion) -> Result<()> {
+        let Some(linked) = &self.linked else { return Ok(()) };
+        let living: BTreeSet<SegmentName> = version.segments().map(|segment| segment.name).collect();
+        for partition in kept_partitions(linked, &self.ids) {
+            if !version.partitions.contains_key(&partition.meta.id) {
+                fs.remove_tree(&self.layout.partition(partition.meta.id))?;
+                continue;
+            }
+            for segment in partition.segments().filter(|segment| !living.contains(&segment.name)) {
+                fs.remove_file(&self.layout.segment(&segment.name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An error if partitions are kept of a table that is not among those just closed: it was swapped out and brought
+    /// back meanwhile, and what was loaded since is not known to the value held here.
+    pub fn check_closed(&self, closed: &[Arc<LiveTable>]) -> Result<()> {
+        match &self.current {
+            Some(live) if !closed.iter().any(|other| Arc::ptr_eq(live, other)) => Err(Error::conflict(format!(
+                "table {}.{} was replaced while partitions of it were being restored: restore again",
+                self.plan.database, self.plan.name
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Opens every segment from the backup as a reader would: length, tail, footer, columns.

@@ -109,7 +109,8 @@ fn link_checked(fs: &Fs, path: &Path, wanted: &Wanted<'_>, phase: &PhaseGuard<'_
     }
     match fs.link(path, &wanted.target) {
         Ok(()) => Ok(true),
-        Err(error) if Fs::is_link_limit(&error) => Ok(false),
+        // Nothing pins it, so it may have been collected since it was hashed.
+        Err(error) if Fs::is_link_limit(&error) || error.is(crate::error::ErrorKind::NotFound) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -146,7 +146,9 @@ impl Store {
         let closed = self.close_tables(&before, entry.tables.iter().map(|table| (&table.database, &table.name)))?;
         let committed = self.inner.catalog.commit(|state| {
             let mut state = state.clone();
-            let (entry, swaps) = undo::take_undo(&mut state, undo, now_ms)?;
+            let (entry, mut swaps) = undo::take_undo(&mut state, undo, now_ms)?;
+            // Only what was closed above may be swapped out.
+            undo::expect_as_in(&mut swaps, &before);
             let description = format!("undo of: {}", entry.description);
             let terms = undo::UndoTerms { undo: redo, description, now_ms, keep_ms: self.inner.options.undo_keep_ms };
             Ok(undo::swap(&state, &swaps, terms, true)?.0)
@@ -176,8 +178,8 @@ impl Store {
         let current = match table.replaces.map(|id| self.live_table(id)) {
             None => None,
             Some(Ok(live)) => Some(live),
-            // A damaged table can be replaced as a whole; nothing of it is needed.
-            Some(Err(error)) if error.is(ErrorKind::Corrupt) && !table.keeps_others => None,
+            // A damaged or missing table can be replaced as a whole; nothing of it is needed.
+            Some(Err(error)) if is_damage(&error) && !table.keeps_others => None,
             Some(Err(error)) => return Err(error),
         };
         TableBuild::begin(&self.inner.environment, table, current)
@@ -248,7 +250,8 @@ impl Store {
         let names: Vec<(Name, Name)> =
             builds.iter().map(|build| (build.plan.database.clone(), build.plan.name.clone())).collect();
         let closed = self.close_tables(&state, names.iter().map(|(database, name)| (database, name)))?;
-        let result = self.place_and_swap(builds, views, label);
+        let kept = builds.iter().try_for_each(|build| build.check_closed(&closed));
+        let result = kept.and_then(|()| self.place_and_swap(builds, views, label));
         let unknown = result.as_ref().is_err_and(|error| error.is(ErrorKind::Poisoned));
         if result.is_err() && !unknown {
             for build in builds.iter() {
@@ -294,9 +297,7 @@ impl Store {
                 keep_ms: self.inner.options.undo_keep_ms,
             };
             let (mut next, undo) = undo::swap(state, &swaps, terms, false)?;
-            for (database, name, sql) in views {
-                next.databases.entry(database.clone()).or_default().views.insert(name.clone(), sql.clone());
-            }
+            undo::put_views(&mut next, views)?;
             made = undo;
             Ok(next)
         })?;
@@ -341,6 +342,11 @@ fn restored(build: &TableBuild<'_>) -> RestoredTable {
         rows: build.rows(),
         replaced: build.plan.replaces.is_some(),
     }
+}
+
+/// Damage in a table directory, or no directory at all.
+fn is_damage(error: &Error) -> bool {
+    error.is(ErrorKind::Corrupt) || error.is(ErrorKind::NotFound)
 }
 
 fn elapsed_ms(since: Instant) -> u64 {

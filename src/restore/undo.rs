@@ -58,7 +58,7 @@ fn set_name(state: &mut CatalogState, swap: &Swap) -> Result<Option<TableId>> {
     let found = database.tables.get(&swap.name).map(|entry| entry.table);
     if swap.expected.is_some_and(|expected| expected != found) {
         return Err(Error::conflict(format!(
-            "table {}.{} was created, dropped or replaced while it was being restored: restore again",
+            "table {}.{} was created, dropped or replaced while this ran: try again",
             swap.database, swap.name
         )));
     }
@@ -97,6 +97,29 @@ pub(super) fn take_undo(state: &mut CatalogState, undo: UndoId, now_ms: i64) -> 
     Ok((entry, swaps))
 }
 
+/// Makes each name have to stand for what it stood for in an earlier state.
+pub(super) fn expect_as_in(swaps: &mut [Swap], earlier: &CatalogState) {
+    for swap in swaps {
+        let entry = earlier.databases.get(&swap.database).and_then(|database| database.tables.get(&swap.name));
+        swap.expected = Some(entry.map(|entry| entry.table));
+    }
+}
+
+/// Puts views: database, name, SQL text. The plan looked for tables of these names; one may have come since.
+pub(super) fn put_views(state: &mut CatalogState, views: &[(Name, Name, String)]) -> Result<()> {
+    for (database, name, sql) in views {
+        let entry = state.databases.entry(database.clone()).or_default();
+        if entry.tables.contains_key(name) {
+            return Err(Error::conflict(format!(
+                "a table {database}.{name} was created while a view of that name was being restored: rename the table \
+                 first"
+            )));
+        }
+        entry.views.insert(name.clone(), sql.clone());
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -129,6 +152,29 @@ mod tests {
         let (_, swaps) = take_undo(&mut state, redo.unwrap(), 14).unwrap();
         let (state, _) = swap(&state, &swaps, terms(&ids), true).unwrap();
         assert_eq!(current(&state), Some(new));
+    }
+
+    #[test]
+    fn a_name_that_stands_for_something_else_than_what_was_closed_is_not_undone() {
+        let ids = IdSource::seeded(3);
+        let (old, new, newest) = (TableId::random(&ids), TableId::random(&ids), TableId::random(&ids));
+        let (state, _) = swap(&CatalogState::default(), &to(Some(old), None), terms(&ids), false).unwrap();
+        let (closed, undo) = swap(&state, &to(Some(new), None), terms(&ids), false).unwrap();
+        let (mut state, _) = swap(&closed, &to(Some(newest), None), terms(&ids), false).unwrap();
+        let (_, mut swaps) = take_undo(&mut state, undo.unwrap(), 14).unwrap();
+        expect_as_in(&mut swaps, &closed);
+        let error = swap(&state, &swaps, terms(&ids), true).unwrap_err();
+        assert!(error.is(crate::error::ErrorKind::Conflict), "{error}");
+    }
+
+    #[test]
+    fn a_view_takes_no_name_of_a_table() {
+        let ids = IdSource::seeded(4);
+        let (mut state, _) =
+            swap(&CatalogState::default(), &to(Some(TableId::random(&ids)), None), terms(&ids), false).unwrap();
+        let view = |name: &str| [(Name::new("d").unwrap(), Name::new(name).unwrap(), "SELECT 1".to_owned())];
+        put_views(&mut state, &view("v")).unwrap();
+        assert!(put_views(&mut state, &view("t")).unwrap_err().is(crate::error::ErrorKind::Conflict));
     }
 
     #[test]

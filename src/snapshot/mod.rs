@@ -138,7 +138,7 @@ impl Store {
     pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>> {
         let mut infos = Vec::new();
         for id in self.snapshot_ids()? {
-            infos.push(info_of(id, &self.read_snapshot(id)?));
+            infos.extend(self.read_snapshot(id)?.map(|manifest| info_of(id, &manifest)));
         }
         infos.sort_by_key(|info| (info.created_ms, info.id));
         Ok(infos)
@@ -186,18 +186,24 @@ impl Store {
         Ok(entries.iter().filter_map(|entry| entry.name.parse().ok()).collect())
     }
 
-    fn read_snapshot(&self, id: SnapshotId) -> Result<Manifest> {
+    /// `None` if it was dropped since it was listed.
+    fn read_snapshot(&self, id: SnapshotId) -> Result<Option<Manifest>> {
         let environment = &self.inner.environment;
         let path = environment.layout.snapshot_manifest(id);
         let file = path.display().to_string();
-        let bytes = environment.fs.read(&path, DOCUMENT_BYTES_MAX).map_err(|error| match error.kind() {
-            // A snapshot appears with its manifest.
-            ErrorKind::NotFound => error.with_kind(ErrorKind::Corrupt),
-            _ => error,
-        })?;
+        let bytes = match environment.fs.read(&path, DOCUMENT_BYTES_MAX) {
+            Err(error) if error.is(ErrorKind::NotFound) => {
+                // A snapshot comes and goes with its manifest.
+                return match environment.fs.entry(&environment.layout.snapshot(id))? {
+                    None => Ok(None),
+                    Some(_) => Err(error.with_kind(ErrorKind::Corrupt)),
+                };
+            }
+            bytes => bytes?,
+        };
         let manifest: Manifest = decode_document(DocumentKind::Manifest, &bytes, &file)?;
         manifest.validate(&file)?;
-        Ok(manifest)
+        Ok(Some(manifest))
     }
 
     /// A damaged snapshot hides none of the others, but it may be the one that is looked for.
@@ -206,8 +212,9 @@ impl Store {
         let mut damage = None;
         for id in self.snapshot_ids()? {
             match self.read_snapshot(id) {
-                Ok(manifest) if manifest.label == *label => return Ok((id, manifest)),
-                Ok(manifest) => labels.push(manifest.label.to_string()),
+                Ok(Some(manifest)) if manifest.label == *label => return Ok((id, manifest)),
+                Ok(None) => {}
+                Ok(Some(manifest)) => labels.push(manifest.label.to_string()),
                 Err(error) => damage = Some(error),
             }
         }

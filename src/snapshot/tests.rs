@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::array::{Int64Array, RecordBatch};
 
 use super::*;
+use crate::catalog::ddl;
 use crate::clock::Clock;
 use crate::delta::Action;
+use crate::format::CatalogState;
 use crate::fs::{Fault, FaultPlan, Fs, SimFs, SyncMode};
 use crate::id::{BucketIndex, IdSource, RowsetId, SegmentName};
 use crate::progress::Cancel;
@@ -177,6 +179,53 @@ fn snapshots_show_one_moment_of_two_tables() {
             manifest.validate("m").unwrap();
         }
     });
+}
+
+#[test]
+fn a_process_beside_the_writer_sees_one_moment_of_two_tables() {
+    let sim = SimFs::new();
+    let store = store(&sim);
+    let (first, last) = (table(&store, "first"), table(&store, "last"));
+    // Between the two the reader looks at many others, so that the writer comes in between.
+    let between: Vec<String> = (0..20).map(|number| format!("between{number}")).collect();
+    between.iter().for_each(|name| drop(table(&store, name)));
+    let names: Vec<&str> = ["first"].into_iter().chain(between.iter().map(String::as_str)).chain(["last"]).collect();
+    let reader = Store::open_read_only(ROOT, options(sim.fs())).unwrap();
+    let choose = |state: &CatalogState| {
+        let chosen = names.iter().map(|text| Ok((name("d"), name(text), ddl::table(state, "d", text)?)));
+        chosen.collect::<Result<Vec<_>>>()
+    };
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..30 {
+                add_rows(&first);
+                add_rows(&last);
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        while !done.load(Ordering::SeqCst) {
+            let frozen = reader.freeze(choose).unwrap();
+            let rows = [0, names.len() - 1].map(|at| frozen.tables[at].3.row_count());
+            assert!(rows[0] == rows[1] || rows[0] == rows[1] + 2, "{rows:?}");
+        }
+    });
+}
+
+#[test]
+fn a_snapshot_that_goes_away_while_all_are_listed_is_no_damage() {
+    let sim = SimFs::new();
+    let store = store(&sim);
+    table(&store, "t");
+    let id = take(&store, "s", &Selection::Store).unwrap().info.id;
+    let manifest = store.inner.environment.layout.snapshot_manifest(id);
+    assert!(store.read_snapshot(id).unwrap().is_some());
+    // In the other order than the writer would: a directory without a manifest is damage.
+    sim.fs().rename_new(&manifest, "/away".as_ref()).unwrap();
+    refused(store.read_snapshot(id), ErrorKind::Corrupt, "manifest");
+    sim.fs().rename_new("/away".as_ref(), &manifest).unwrap();
+    store.drop_snapshot(&label("s")).unwrap();
+    assert!(store.read_snapshot(id).unwrap().is_none());
 }
 
 #[test]

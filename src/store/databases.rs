@@ -115,7 +115,7 @@ impl Store {
 
     /// Closes the tables, drops their names in one catalog change, and removes what nobody reads. After the close no
     /// commit to them is acknowledged; if the change fails they take commits again.
-    fn drop_tables(
+    pub(super) fn drop_tables(
         &self,
         tables: impl Fn(&CatalogState) -> Result<Vec<TableId>>,
         change: impl Fn(&CatalogState) -> Result<CatalogState>,
@@ -132,6 +132,8 @@ impl Store {
         });
         match committed {
             Ok(_) => {
+                // One that lost its name in between, by a rename, lives on.
+                closed.iter().filter(|live| !dropped.contains(&live.id())).for_each(|live| live.reopen());
                 drop(closed);
                 dropped.iter().for_each(|&id| self.forget_dropped_table(id));
                 self.remove_dropped(&dropped);

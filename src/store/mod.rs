@@ -98,6 +98,12 @@ pub struct Table {
     pub(crate) live: Arc<LiveTable>,
 }
 
+/// How often a moment of several tables is looked for while they change.
+const FREEZE_ATTEMPTS: u32 = 1000;
+
+/// A table of a moment to be: database, name, table.
+type Chosen = (Name, Name, Arc<LiveTable>);
+
 /// Several tables at one moment.
 pub(crate) struct Frozen {
     pub(crate) catalog: Arc<CatalogState>,
@@ -201,16 +207,18 @@ impl Store {
     }
 
     /// The catalog and the versions of the chosen tables at one moment: the gate is held exclusively while the Arcs
-    /// are copied. `choose` runs again when the catalog changed while the tables were opened.
+    /// are copied. `choose` runs again when the catalog changed while the tables were opened. The gate is that of this
+    /// process; beside a writer the moment is one at which two looks at all logs found the same.
     #[allow(clippy::type_complexity)]
     pub(crate) fn freeze(
         &self,
         choose: impl Fn(&CatalogState) -> Result<Vec<(Name, Name, TableId)>>,
     ) -> Result<Frozen> {
-        loop {
+        for _ in 0..FREEZE_ATTEMPTS {
             self.refresh()?;
             let catalog = self.inner.catalog.current();
             let opened = self.open_chosen(choose(&catalog)?);
+            let seen = self.look_again(&opened)?;
             let _gate = self.inner.environment.gate.write().unwrap_or_else(PoisonError::into_inner);
             if !Arc::ptr_eq(&catalog, &self.inner.catalog.current()) {
                 continue;
@@ -222,14 +230,38 @@ impl Store {
                     (database, name, live, version)
                 })
                 .collect();
+            let is_same = |seen: Vec<Arc<TableVersion>>| {
+                seen.iter().zip(&tables).all(|(seen, (_, _, _, version))| Arc::ptr_eq(seen, version))
+            };
+            if !seen.is_none_or(is_same) {
+                continue;
+            }
             // Versions carry rising timestamps that may run ahead of the clock; the moment lies at or after all of them.
             let newest_ms = tables.iter().map(|(_, _, _, version)| version.timestamp_ms).max();
             let at_ms = newest_ms.unwrap_or(i64::MIN).max(self.inner.environment.clock.now_ms());
             return Ok(Frozen { catalog, at_ms, tables });
         }
+        Err(Error::unavailable(format!(
+            "the store at {} changed {FREEZE_ATTEMPTS} times while its tables were looked at: try again, or choose fewer \
+             tables",
+            self.root().display()
+        )))
     }
 
-    fn open_chosen(&self, chosen: Vec<(Name, Name, TableId)>) -> Result<Vec<(Name, Name, Arc<LiveTable>)>> {
+    /// For a reader: the versions there were, which the catalog and all logs are then followed from. If they are current
+    /// still afterwards, they were all current in between. `None` for the writer, whose gate does as much.
+    fn look_again(&self, opened: &Result<Vec<Chosen>>) -> Result<Option<Vec<Arc<TableVersion>>>> {
+        let Ok(opened) = opened else { return Ok(None) };
+        if self.inner.environment.read_only.is_none() {
+            return Ok(None);
+        }
+        let seen = opened.iter().map(|(_, _, live)| live.current()).collect();
+        self.refresh()?;
+        opened.iter().try_for_each(|(_, _, live)| live.refresh())?;
+        Ok(Some(seen))
+    }
+
+    fn open_chosen(&self, chosen: Vec<(Name, Name, TableId)>) -> Result<Vec<Chosen>> {
         let open = |(database, name, id)| {
             let live = self.live_table(id)?;
             if self.inner.environment.read_only.is_some() {

@@ -63,6 +63,7 @@ impl Store {
         let lock = lock(&options.fs, &layout)?;
         let environment = environment(layout, record.store, &options, None)?;
         let catalog = Catalog::open(&environment)?;
+        recover::make_names_durable(&environment, &catalog.current())?;
         recover::recover(&environment, &catalog)?;
         Ok(Store::assemble(environment, catalog, options, Held::Lock { _lock: lock }))
     }

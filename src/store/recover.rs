@@ -15,6 +15,9 @@ use crate::limits::DOCUMENT_BYTES_MAX;
 use crate::store::Store;
 use crate::table::{Environment, remove_uncommitted};
 
+/// From so many directories on, one sync of the file system is cheaper than one for each.
+const SYNC_EACH_DIRECTORY_MAX: usize = 16;
+
 impl Store {
     /// What lies in `orphans/`: directories found under `tables/` that nothing named when the store was opened. They are
     /// never removed; look at them and remove them by hand.
@@ -22,6 +25,25 @@ impl Store {
         let environment = &self.inner.environment;
         Ok(environment.fs.list(&environment.layout.orphans())?.into_iter().map(|entry| entry.name).collect())
     }
+}
+
+/// Makes durable what the newest names say, before anything is built on them. A process whose last sync failed may have
+/// died with its machine running on: then a name that it never acknowledged is there, and a power cut could still take
+/// it away after others, such as the removal of a dropped table, were made durable because of it.
+pub(super) fn make_names_durable(environment: &Environment, state: &CatalogState) -> Result<()> {
+    let (fs, layout) = (&environment.fs, &environment.layout);
+    let mut dirs = vec![layout.root().to_owned(), layout.catalog(), layout.tables(), layout.snapshots()];
+    dirs.extend(ddl::needed_tables(state).into_iter().map(|id| layout.table(id).log()));
+    if dirs.len() > SYNC_EACH_DIRECTORY_MAX {
+        return fs.sync_all(layout.root());
+    }
+    for dir in dirs {
+        // A missing directory is found, and reported, by who needs it.
+        if fs.entry(&dir)?.is_some() {
+            fs.sync_dir(&dir)?;
+        }
+    }
+    Ok(())
 }
 
 /// Only for the process that holds `LOCK`, before it writes.
@@ -89,11 +111,14 @@ fn remove_dropped(environment: &Environment, catalog: &Catalog) -> Result<()> {
     if dropped.is_empty() || environment.fs.is_held(&environment.layout.holds())? {
         return Ok(());
     }
-    for &id in &dropped {
-        environment.fs.remove_tree(environment.layout.table(id).dir())?;
+    let mut gone = BTreeSet::new();
+    for id in dropped {
+        match environment.fs.remove_tree(environment.layout.table(id).dir()) {
+            Ok(()) => _ = gone.insert(id),
+            Err(error) => tracing::warn!(%error, "a dropped table stays until the next collection"),
+        }
     }
     environment.fs.sync_dir(&environment.layout.tables())?;
-    let gone: BTreeSet<TableId> = dropped.into_iter().collect();
     catalog.commit(|state| Ok(ddl::forget_dropped(state, &gone))).map(drop)
 }
 

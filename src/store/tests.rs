@@ -269,3 +269,47 @@ fn every_change_that_crashes_anywhere_is_there_or_not() {
         }
     }
 }
+
+#[test]
+fn a_name_nobody_acknowledged_is_made_durable_before_it_is_shown() {
+    let base = SimFs::new();
+    fresh(&base).create_table("d", "t", &ranges()).unwrap();
+    type Change = fn(&Store) -> Result<()>;
+    let changes: [Change; 2] = [
+        |store| store.rename_table("d", "t", "renamed"),
+        |store| store.table("d", "t")?.add_partition(range("p3", 20, 30)),
+    ];
+    let shown = |store: &Store| {
+        let names = store.tables("d").unwrap();
+        let partitions = store.table("d", names[0].as_str()).unwrap().version().partitions.len();
+        (names, partitions)
+    };
+    for (change, at) in changes.into_iter().flat_map(|change| (0..30).map(move |at| (change, at))) {
+        let sim = base.fork();
+        let store = Store::open_with(ROOT, options(sim.fs())).unwrap();
+        sim.plan(Some(FaultPlan { at, fault: Fault::Error }));
+        let _ = change(&store);
+        drop(store);
+        // The process is gone, the machine runs on: the store is opened, looked at, and then the power fails.
+        sim.plan(None);
+        let seen = shown(&Store::open_with(ROOT, options(sim.fs())).unwrap());
+        sim.restart();
+        assert_eq!(shown(&Store::open_with(ROOT, options(sim.fs())).unwrap()), seen, "fault at operation {at}");
+    }
+}
+
+#[test]
+fn a_rename_between_the_two_looks_of_a_drop_leaves_the_renamed_table_open() {
+    let sim = SimFs::new();
+    let store = fresh(&sim);
+    let first = store.create_table("d", "t", &ranges()).unwrap();
+    let looked = std::cell::Cell::new(false);
+    let tables = |state: &CatalogState| {
+        // The second look, under the lock of the catalog, finds another table under the name.
+        let name = if looked.replace(true) { "other" } else { "t" };
+        Ok(vec![ddl::table(state, "d", name)?])
+    };
+    store.create_table("d", "other", &spec()).unwrap();
+    store.drop_tables(tables, |state| ddl::drop_table(state, "d", "other")).unwrap();
+    first.add_partition(range("p3", 20, 30)).unwrap();
+}

@@ -24,19 +24,20 @@ pub struct LiveTable {
     current: RwLock<Arc<TableVersion>>,
     /// The commit lock.
     writing: Mutex<Writing>,
-    /// Whether `writing` is `Closed`, readable without the commit lock.
+    /// Whether somebody holds `writing` closed, readable without the commit lock.
     closed: AtomicBool,
     /// Versions that are not current but were held by somebody when they were last looked at.
     pins: Mutex<Vec<Weak<TableVersion>>>,
 }
 
 /// Whether commits are taken.
-enum Writing {
-    Open,
-    /// The table was dropped or swapped out.
-    Closed,
-    /// Whether a commit is in the log could not be found out.
-    Unknown(String),
+#[derive(Default)]
+struct Writing {
+    /// How many hold the table closed: a drop and a restore may do so at once, and when one of them fails the other
+    /// one's close must stand.
+    closers: u64,
+    /// Whether a commit is in the log could not be found out, and why.
+    unknown: Option<String>,
 }
 
 impl LiveTable {
@@ -55,7 +56,7 @@ impl LiveTable {
             id,
             layout,
             current: RwLock::new(Arc::new(current)),
-            writing: Mutex::new(Writing::Open),
+            writing: Mutex::default(),
             closed: AtomicBool::new(false),
             pins: Mutex::default(),
         })
@@ -126,7 +127,7 @@ impl LiveTable {
         let _gate = self.environment.gate.read().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.publish(&target, &bytes) {
             if error.is(ErrorKind::Poisoned) {
-                *writing = Writing::Unknown(error.to_string());
+                writing.unknown = Some(error.to_string());
             }
             return Err(error);
         }
@@ -174,21 +175,16 @@ impl LiveTable {
     /// commit that is under way.
     pub fn close(&self) {
         let mut writing = self.writing();
-        // Reopening must not forget that the log is in an unknown state.
-        if matches!(*writing, Writing::Open) {
-            *writing = Writing::Closed;
-        }
+        writing.closers += 1;
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    /// Takes back [`LiveTable::close`], when what was to replace the table did not come about. A table whose log is in an
-    /// unknown state stays so.
+    /// Takes back one [`LiveTable::close`], when what was to replace the table did not come about. The table stays closed
+    /// while somebody else holds it so, and one whose log is in an unknown state stays so.
     pub fn reopen(&self) {
         let mut writing = self.writing();
-        if matches!(*writing, Writing::Closed) {
-            *writing = Writing::Open;
-        }
-        self.closed.store(false, Ordering::SeqCst);
+        writing.closers = writing.closers.saturating_sub(1);
+        self.closed.store(writing.closers > 0, Ordering::SeqCst);
     }
 
     fn writing(&self) -> MutexGuard<'_, Writing> {
@@ -200,13 +196,15 @@ impl LiveTable {
     }
 
     fn check_open(&self, writing: &Writing) -> Result<()> {
-        match writing {
-            Writing::Open => Ok(()),
-            Writing::Closed => Err(Error::not_found(format!(
+        if let Some(why) = &writing.unknown {
+            return Err(Error::poisoned(why.clone()));
+        }
+        match writing.closers {
+            0 => Ok(()),
+            _ => Err(Error::not_found(format!(
                 "table {} was dropped or replaced while this operation ran: look it up again",
                 self.id
             ))),
-            Writing::Unknown(why) => Err(Error::poisoned(why.clone())),
         }
     }
 

@@ -188,6 +188,22 @@ fn held_versions_are_pins_until_they_are_dropped() {
 }
 
 #[test]
+fn a_table_closed_by_two_is_open_only_when_both_took_it_back() {
+    let sim = SimFs::new();
+    let (_, table) = new_table(&sim);
+    table.close();
+    table.close();
+    table.reopen();
+    let error = table.commit("LOAD", |_| Ok(vec![add(&segment(1, 0, 1))])).unwrap_err();
+    assert!(error.is(ErrorKind::NotFound), "{error}");
+    let held = table.current();
+    assert!(table.has_pins(), "of a closed table every version counts");
+    drop(held);
+    table.reopen();
+    commit_adds(&table, 1..2);
+}
+
+#[test]
 fn a_version_of_another_process_is_a_conflict_and_read_by_refresh() {
     let sim = SimFs::new();
     let (_, mine) = new_table(&sim);

@@ -346,3 +346,74 @@ fn loads_during_a_partition_restore_are_kept_or_refused_never_lost() {
     let expected: Vec<i64> = (0..1000).chain(acknowledged).collect();
     assert_eq!(ids, expected);
 }
+
+/// Does something once, when a phase begins.
+struct AtPhase<F> {
+    phase: Phase,
+    done: std::sync::Mutex<Option<F>>,
+}
+
+impl<F: FnOnce() + Send> Progress for AtPhase<F> {
+    fn begin(&self, phase: Phase, _: u64, _: u64) {
+        if phase == self.phase
+            && let Some(act) = self.done.lock().unwrap().take()
+        {
+            act();
+        }
+    }
+    fn advance(&self, _: Phase, _: u64, _: u64) {}
+    fn end(&self, _: Phase) {}
+}
+
+fn early_while(act: impl FnOnce() + Send + 'static) -> RestoreOptions {
+    let progress = Arc::new(AtPhase { phase: Phase::Publish, done: std::sync::Mutex::new(Some(act)) });
+    let observer = Observer::new(progress, Cancel::new());
+    RestoreOptions { selection: tables(&[("orders", &["early"])]), observer, ..RestoreOptions::new(label("b")) }
+}
+
+#[test]
+fn what_is_removed_from_kept_partitions_during_a_restore_leaves_no_files() {
+    let (disk, repository) = backed_up();
+    let table = disk.store.table("sales", "orders").unwrap();
+    disk.store.restore(&repository, &early_while(move || table.truncate_partition("late").unwrap())).unwrap();
+    let table = disk.store.table("sales", "orders").unwrap();
+    let version = table.version();
+    let named = version.segments().count();
+    assert_eq!(segments(version.layout.dir()).len(), named);
+    let dropping = table.clone();
+    disk.store.restore(&repository, &early_while(move || dropping.drop_partition("late").unwrap())).unwrap();
+    let version = disk.store.table("sales", "orders").unwrap().version();
+    assert_eq!(segments(version.layout.dir()).len(), version.segments().count());
+}
+
+#[test]
+fn a_table_swapped_out_and_back_during_a_partition_restore_loses_no_load() {
+    let (disk, repository) = backed_up();
+    let (store, other) = (disk.store.clone(), repository.clone());
+    let options = early_while(move || {
+        let undo = store.restore(&other, &RestoreOptions::new(label("b"))).unwrap().undo.unwrap();
+        store.undo(undo).unwrap();
+        // Day 150: in the partition that is kept.
+        load_orders(&store.table("sales", "orders").unwrap(), 1150..1151).unwrap();
+    });
+    let error = disk.store.restore(&repository, &options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    let table = disk.store.table("sales", "orders").unwrap();
+    assert_eq!(ids_in(&table).len(), 1001);
+    load_orders(&table, 1151..1152).unwrap();
+}
+
+#[test]
+fn a_table_whose_directory_is_lost_is_restored() {
+    let (disk, repository) = backed_up();
+    let location = disk.root();
+    let OnDisk { dir: _dir, store } = disk;
+    drop((store, repository));
+    for table in std::fs::read_dir(location.join("tables")).unwrap() {
+        std::fs::remove_dir_all(table.unwrap().path()).unwrap();
+    }
+    let store = Store::open(&location).unwrap();
+    let repository = store.repository("r").unwrap();
+    store.restore(&repository, &RestoreOptions::new(label("b"))).unwrap();
+    assert_eq!(ids_in(&store.table("sales", "orders").unwrap()).len(), 1000);
+}
