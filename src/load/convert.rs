@@ -4,14 +4,16 @@
 //! Casts: integers and decimals among each other and to floats; floats to integers if they are whole; DATE to
 //! DATETIME, and back at midnight; times with a zone to the wall time of UTC; text to every type as CSV reads it;
 //! numbers, dates and booleans to text. Fractions beyond the scale of a DECIMAL are rounded half away from zero,
-//! nanoseconds are cut to microseconds.
+//! nanoseconds are cut to the microsecond before them.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray, new_null_array,
+};
 use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{CastOptions, can_cast_types, cast, cast_with_options};
-use arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef, TimeUnit, TimestampNanosecondType};
 use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 
@@ -125,6 +127,14 @@ fn convert_column(array: &ArrayRef, column: &Column, target: &ArrowType, place: 
                 .and_then(|numbers| cast(&numbers, &ArrowType::Timestamp(TimeUnit::Millisecond, None)))
                 .map_err(refused)?;
             return convert_column(&wall, column, target, place);
+        }
+        ArrowType::Timestamp(TimeUnit::Nanosecond, None)
+            if matches!(column.data_type, DataType::Date | DataType::DateTime) =>
+        {
+            // Cut towards the past, also before 1970: Arrow divides towards zero, which may be on the next day.
+            let nanoseconds = array.as_primitive::<TimestampNanosecondType>();
+            let microseconds: TimestampMicrosecondArray = nanoseconds.unary(|value| value.div_euclid(1000));
+            return convert_column(&(Arc::new(microseconds) as ArrayRef), column, target, place);
         }
         ArrowType::Timestamp(unit, None) if *target == ArrowType::Date32 && *unit != TimeUnit::Microsecond => {
             let microseconds = cast_all(array, &ArrowType::Timestamp(TimeUnit::Microsecond, None), column, place)?;

@@ -168,6 +168,15 @@ fn times_with_a_zone_become_the_wall_time_of_utc() {
 }
 
 #[test]
+fn nanoseconds_before_1970_are_cut_to_the_microsecond_before_them() {
+    let array = TimestampNanosecondArray::from(vec![Some(-1), Some(-1000), Some(-1001), Some(1999), None]);
+    let converted = convert(DataType::DateTime, Arc::new(array)).unwrap();
+    let expected = TimestampMicrosecondArray::from(vec![Some(-1), Some(-1), Some(-2), Some(1), None]);
+    assert_eq!(&converted, &(Arc::new(expected) as ArrayRef));
+    assert!(refused(DataType::Date, Arc::new(TimestampNanosecondArray::from(vec![-1]))).contains("row 1"));
+}
+
+#[test]
 fn values_that_fit_are_cast() {
     let whole = convert(DataType::BigInt, Arc::new(Float64Array::from(vec![Some(3.0), None]))).unwrap();
     assert_eq!(whole.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), vec![Some(3), None]);
