@@ -91,8 +91,12 @@ impl TextColumn {
             TextColumn::Int16(builder) => append(Int16Type::parse(text), |value| builder.append_value(value)),
             TextColumn::Int32(builder) => append(Int32Type::parse(text), |value| builder.append_value(value)),
             TextColumn::Int64(builder) => append(Int64Type::parse(text), |value| builder.append_value(value)),
-            TextColumn::Float32(builder) => append(Float32Type::parse(text), |value| builder.append_value(value)),
-            TextColumn::Float64(builder) => append(Float64Type::parse(text), |value| builder.append_value(value)),
+            TextColumn::Float32(builder) => {
+                append(written(Float32Type::parse(text), text), |value| builder.append_value(value))
+            }
+            TextColumn::Float64(builder) => {
+                append(written(Float64Type::parse(text), text), |value| builder.append_value(value))
+            }
             TextColumn::Decimal(builder, precision, scale) => {
                 append(parse_decimal(text, *precision, *scale), |value| builder.append_value(value))
             }
@@ -128,6 +132,12 @@ fn parse_boolean(text: &str) -> Option<bool> {
         _ if text.eq_ignore_ascii_case("false") || text.eq_ignore_ascii_case("f") => Some(false),
         _ => None,
     }
+}
+
+/// A number too large for its type came out as an infinity: it is refused, an infinity that was written is not.
+fn written<F: Copy + Into<f64>>(value: Option<F>, text: &str) -> Option<F> {
+    let infinite = |value: F| -> bool { f64::is_infinite(value.into()) };
+    value.filter(|value| !infinite(*value) || text.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'i')))
 }
 
 fn parse_date(text: &str) -> Option<i32> {
@@ -245,6 +255,10 @@ mod tests {
         column.push_null();
         let array = column.finish();
         assert_eq!((array.len(), array.null_count()), (2, 1));
+        let mut floats = TextColumn::new(DataType::Float, 4);
+        assert!(!floats.push("1e39") && !floats.push("-1e39") && floats.push("-inf") && floats.push("Infinity"));
+        let mut doubles = TextColumn::new(DataType::Double, 4);
+        assert!(!doubles.push("1e309") && doubles.push("1e308") && doubles.push("NaN") && doubles.push("inf"));
         let mut flags = TextColumn::new(DataType::Boolean, 2);
         assert!(flags.push("TRUE") && flags.push("0") && !flags.push("2"));
     }
