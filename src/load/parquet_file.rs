@@ -1,25 +1,28 @@
 //! Parquet input: a file is read row group by row group, several at once.
 
 use std::io::Read;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::schema::types::Type;
 
 use crate::error::{Error, Result};
 use crate::fs::{FileReader, Fs};
 use crate::load::convert::Converter;
 use crate::schema::TableSchema;
 
-/// Decoded bytes of a batch, about, and its bounds in rows: large batches make routing to many tablets cheap.
+/// Decoded bytes of a batch, about, and most rows of it: large batches make routing to many tablets cheap.
 const BATCH_BYTES: u64 = 8 << 20;
-const BATCH_ROWS: Range<u64> = 256..65_536;
+const BATCH_ROWS_MAX: u64 = 65_536;
 
 /// One input file.
 pub struct ParquetFile {
@@ -43,15 +46,11 @@ pub struct RowGroup {
 
 impl ParquetFile {
     /// Reads the footer and matches the columns.
-    pub fn open(
-        fs: &Fs,
-        path: &Path,
-        schema: &Arc<TableSchema>,
-        arrow: &arrow::datatypes::SchemaRef,
-    ) -> Result<ParquetFile> {
+    pub fn open(fs: &Fs, path: &Path, schema: &Arc<TableSchema>, arrow: &SchemaRef) -> Result<ParquetFile> {
         let chunks = Chunks(Arc::new(fs.open(path)?));
-        let metadata =
-            ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new()).map_err(|error| unreadable(path, error))?;
+        let metadata = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new())
+            .and_then(int96_as_microseconds)
+            .map_err(|error| unreadable(path, error))?;
         let converter = Converter::of_schema(schema, arrow, metadata.schema(), &path.display().to_string())?;
         Ok(ParquetFile { path: path.into(), converter, chunks, metadata })
     }
@@ -78,15 +77,39 @@ impl ParquetFile {
     /// Decodes a row group batch by batch.
     pub fn read(&self, row_group: RowGroup) -> Result<ParquetRecordBatchReader> {
         let group = self.metadata.metadata().row_group(row_group.index);
-        let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
-        let bytes = u64::try_from(group.total_byte_size()).unwrap_or(0);
-        let batch_rows = (BATCH_BYTES / (bytes / rows).max(1)).clamp(BATCH_ROWS.start, BATCH_ROWS.end);
         ParquetRecordBatchReaderBuilder::new_with_metadata(self.chunks.clone(), self.metadata.clone())
             .with_row_groups(vec![row_group.index])
-            .with_batch_size(batch_rows as usize)
+            .with_batch_size(batch_rows(group))
             .build()
             .map_err(|error| unreadable(&self.path, error))
     }
+}
+
+/// INT96 times are read as nanoseconds by default, which wrap around outside the years 1677 to 2262.
+fn int96_as_microseconds(metadata: ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
+    let roots = metadata.parquet_schema().root_schema().get_fields();
+    let is_int96 = |root: &Type| root.is_primitive() && root.get_physical_type() == PhysicalType::INT96;
+    if !roots.iter().any(|root| is_int96(root)) {
+        return Ok(metadata);
+    }
+    let fields = metadata.schema().fields().iter().zip(roots).map(|(field, root)| match is_int96(root) {
+        true => Arc::new(field.as_ref().clone().with_data_type(ArrowType::Timestamp(TimeUnit::Microsecond, None))),
+        false => field.clone(),
+    });
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    ArrowReaderMetadata::try_new(metadata.metadata().clone(), ArrowReaderOptions::new().with_schema(schema))
+}
+
+/// Rows of a batch by what a row of the group takes on average. Text of a dictionary takes many times the bytes that it
+/// has in the file; writers that say how many let us know.
+fn batch_rows(group: &RowGroupMetaData) -> usize {
+    let bytes = group.columns().iter().map(|column| {
+        let decoded = column.unencoded_byte_array_data_bytes().unwrap_or(0).max(column.uncompressed_size());
+        u64::try_from(decoded).unwrap_or(0)
+    });
+    let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
+    let row_bytes = (bytes.fold(0, u64::saturating_add) / rows).max(1);
+    (BATCH_BYTES / row_bytes).clamp(1, BATCH_ROWS_MAX) as usize
 }
 
 /// An input file that is no readable Parquet.
@@ -136,5 +159,71 @@ impl Read for ChunkRead {
         let read = self.file.read_at(self.offset, buffer).map_err(std::io::Error::other)?;
         self.offset += read as u64;
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+    use arrow::datatypes::TimestampMicrosecondType;
+    use parquet::arrow::ArrowWriter;
+    use parquet::data_type::{Int96, Int96Type};
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+    use crate::load::place::Place;
+    use crate::schema::{DataType, TableSpec};
+
+    fn open(bytes: Vec<u8>, data_type: DataType) -> ParquetFile {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.parquet");
+        std::fs::write(&path, bytes).unwrap();
+        let schema = Arc::new(TableSpec::new().nullable_column("a", data_type).build("t").unwrap().0);
+        ParquetFile::open(&Fs::os(), &path, &schema, &schema.to_arrow()).unwrap()
+    }
+
+    #[test]
+    fn int96_of_every_year_of_the_calendar_is_read() {
+        // 0001-01-01, 1969-12-31T23:59:59.999999999 and 9999-12-31 as Julian days and nanoseconds of the day.
+        let days = |day: u32, nanoseconds: u64| {
+            let mut value = Int96::new();
+            value.set_data(nanoseconds as u32, (nanoseconds >> 32) as u32, day);
+            value
+        };
+        let values = [days(1_721_426, 0), days(2_440_587, 86_399_999_999_999), days(5_373_484, 0)];
+        let mut bytes = Vec::new();
+        let message = Arc::new(parse_message_type("message t { OPTIONAL INT96 a; }").unwrap());
+        let mut writer = SerializedFileWriter::new(&mut bytes, message, Default::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int96Type>().write_batch(&values, Some(&[1, 1, 1, 0]), None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+        writer.close().unwrap();
+
+        let file = open(bytes, DataType::DateTime);
+        let batch = file.read(file.row_groups()[0]).unwrap().next().unwrap().unwrap();
+        let rows = file.converter.convert(&batch, &Place::Batch(1)).unwrap();
+        let times = rows.column(0).as_primitive::<TimestampMicrosecondType>();
+        assert_eq!(times.values()[..3], [-62_135_596_800_000_000, -1, 253_402_214_400_000_000]);
+        assert!(times.is_null(3));
+    }
+
+    #[test]
+    fn batches_of_long_texts_have_few_rows() {
+        let text = "x".repeat(1 << 19);
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![text.as_str(); 80]));
+        let batch = RecordBatch::try_from_iter([("a", texts)]).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        assert!(bytes.len() < 4 << 20, "the text is in the file once or twice");
+        let file = open(bytes, DataType::String);
+        let batches = file.read(file.row_groups()[0]).unwrap().collect::<std::result::Result<Vec<_>, _>>().unwrap();
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 80);
+        assert!(batches.iter().all(|batch| batch.num_rows() <= 16));
     }
 }
