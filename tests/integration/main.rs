@@ -9,5 +9,8 @@ mod crash;
 mod golden;
 mod load;
 mod restore;
+mod scan;
+mod scan_pruning;
+mod snapshot;
 mod support;
 mod verify;
