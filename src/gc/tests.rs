@@ -1,0 +1,76 @@
+//! Readers that come while a collection runs; tables that cannot be collected.
+
+use arrow::array::{Int64Array, RecordBatch};
+
+use super::*;
+use crate::clock::Clock;
+use crate::delta::Action;
+use crate::fs::{SimFs, SyncMode};
+use crate::id::{BucketIndex, IdSource, RowsetId, SegmentName, Version};
+use crate::schema::{DataType, TableSpec};
+use crate::segment::write_segment;
+use crate::store::{StoreOptions, Table};
+
+const ROOT: &str = "/store";
+
+fn options(sim: &SimFs) -> StoreOptions {
+    let (clock, ids) = (Clock::manual(1_000_000), IdSource::seeded(7));
+    StoreOptions { fs: sim.fs(), clock, ids, threads: 1, version_keep_ms: -10, ..StoreOptions::default() }
+}
+
+/// A table of one row that was truncated: its segment can go at once.
+fn truncated(store: &Store, name: &str) -> Table {
+    let table = store.create_table("d", name, &TableSpec::new().column("id", DataType::BigInt)).unwrap();
+    let (environment, version) = (&store.inner.environment, table.version());
+    let (partition, rowset) = (*version.partitions.keys().next().unwrap(), RowsetId::random(&environment.ids));
+    let name = SegmentName { partition, bucket: BucketIndex::new(0), rowset, number: 0 };
+    let batch =
+        RecordBatch::try_new(version.schema.to_arrow(), vec![std::sync::Arc::new(Int64Array::from(vec![1])) as _])
+            .unwrap();
+    let (path, fs, clock) = (version.layout.segment(&name), &environment.fs, &environment.clock);
+    let meta = write_segment(fs, &path, name, &version.schema, clock, &[batch], SyncMode::EachFile).unwrap();
+    drop(version);
+    table.live.commit("LOAD", |_| Ok(vec![Action::Add(meta.into(), true)])).unwrap();
+    table.truncate().unwrap();
+    table
+}
+
+#[test]
+fn a_reader_that_comes_during_a_collection_misses_no_file() {
+    let sim = SimFs::new();
+    let store = Store::create_with(ROOT, options(&sim)).unwrap();
+    store.create_database("d").unwrap();
+    let orders = truncated(&store, "t");
+    // The collector has looked at `holds/` and found nobody; then a reader opens the store and reads the log.
+    let held = store.inner.environment.fs.is_held(&store.inner.environment.layout.holds()).unwrap();
+    let reader = Store::open_read_only(ROOT, options(&sim)).unwrap();
+    let seen = reader.table("d", "t").unwrap();
+    let mut report = CollectReport::default();
+    versions::collect(&store, &orders.live, held, &mut report).unwrap();
+    let version = seen.live.at(Version::new(1)).unwrap();
+    for segment in version.segments() {
+        assert!(sim.fs().entry(&version.layout.segment(&segment.name)).unwrap().is_some(), "a file that a reader sees");
+    }
+    drop((version, seen, reader));
+    assert_eq!(store.collect().unwrap().segments, 1);
+}
+
+#[test]
+fn a_table_that_is_closed_or_damaged_keeps_no_other_from_being_collected() {
+    let sim = SimFs::new();
+    let store = Store::create_with(ROOT, options(&sim)).unwrap();
+    store.create_database("d").unwrap();
+    let tables = ["a", "b", "c"].map(|name| truncated(&store, name));
+    tables[0].live.close();
+    let log = tables[1].live.layout().version(Version::new(1));
+    sim.corrupt(&log, |bytes| bytes[10] ^= 1);
+    assert_eq!(store.collect().unwrap_err().kind(), ErrorKind::Corrupt);
+    let left = |at: usize| {
+        let dir = tables[at].live.layout().dir().to_owned();
+        sim.snapshot_paths()
+            .iter()
+            .filter(|path| path.starts_with(&dir) && path.extension() == Some("parquet".as_ref()))
+            .count()
+    };
+    assert_eq!([left(0), left(1), left(2)], [1, 1, 0]);
+}
