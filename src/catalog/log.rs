@@ -94,10 +94,10 @@ impl Catalog {
             self.publish(number, &bytes)?;
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = next.clone();
         }
-        if let Some(old) = number.checked_sub(CATALOG_VERSIONS_KEPT) {
-            if let Err(error) = self.environment.fs.remove_file(&self.environment.layout.catalog_version(old)) {
-                tracing::debug!(%error, "an old catalog file stays until the next collection");
-            }
+        if let Some(old) = number.checked_sub(CATALOG_VERSIONS_KEPT)
+            && let Err(error) = self.environment.fs.remove_file(&self.environment.layout.catalog_version(old))
+        {
+            tracing::debug!(%error, "an old catalog file stays until the next collection");
         }
         Ok(next.state)
     }

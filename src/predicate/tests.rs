@@ -92,11 +92,8 @@ fn order(cell: &Value, value: &Value) -> Option<Ordering> {
 fn interpret(predicate: &Predicate, row: &[Value]) -> Option<bool> {
     let cell = |name: &str| &row[COLUMNS.iter().position(|(column, _)| *column == name).unwrap()];
     let any = |parts: &mut dyn Iterator<Item = Option<bool>>| {
-        parts.fold(Some(false), |result, part| match (result, part) {
-            (Some(true), _) | (_, Some(true)) => Some(true),
-            (None, _) | (_, None) => None,
-            _ => Some(false),
-        })
+        let parts: Vec<_> = parts.collect();
+        if parts.contains(&Some(true)) { Some(true) } else { (!parts.contains(&None)).then_some(false) }
     };
     match predicate {
         Predicate::Compare(name, how, value) => order(cell(name), value).map(|order| match how {
