@@ -193,8 +193,8 @@ impl<'a> TableBuild<'a> {
     /// Rows of the new table.
     pub fn rows(&self) -> u64 {
         let kept = self.linked.iter().flat_map(|version| kept_partitions(version, &self.ids));
-        let kept: u64 = kept.flat_map(|partition| partition.segments()).map(|segment| segment.rows).sum();
-        kept + self.restored_segments().map(|segment| segment.rows).sum::<u64>()
+        let kept = kept.flat_map(|partition| partition.segments()).map(|segment| segment.rows);
+        kept.chain(self.restored_segments().map(|segment| segment.rows)).fold(0, u64::saturating_add)
     }
 
     fn restored_segments(&self) -> impl Iterator<Item = Arc<SegmentMeta>> + '_ {

@@ -197,7 +197,8 @@ impl Store {
         for build in builds.iter() {
             wanted.extend(build.wanted()?);
         }
-        let bytes: u64 = wanted.iter().map(|one| one.segment.size_bytes).sum();
+        // The manifest may claim any size: sums stop at the largest number.
+        let bytes = wanted.iter().map(|one| one.segment.size_bytes).fold(0, u64::saturating_add);
         self.check_space(&wanted, local)?;
         let counters = FetchCounters::default();
         {
@@ -222,7 +223,7 @@ impl Store {
     fn check_space(&self, wanted: &[fetch::Wanted<'_>], local: &LocalSegments) -> Result<()> {
         let environment = &self.inner.environment;
         let copied = wanted.iter().filter(|one| !local.holds(&one.segment.digest, one.segment.size_bytes));
-        let needed: u64 = copied.map(|one| one.segment.size_bytes).sum();
+        let needed = copied.map(|one| one.segment.size_bytes).fold(0, u64::saturating_add);
         let free = environment.fs.free_bytes(environment.layout.root())?;
         match needed > free {
             true => Err(Error::new(

@@ -256,6 +256,7 @@ pub(crate) fn manifest_of(store: &Store, label: &Label, selection: &Selection) -
     Ok((manifest, frozen))
 }
 
+/// Sums stop at the largest number: a manifest that was made up may claim any size.
 fn info_of(id: SnapshotId, manifest: &Manifest) -> SnapshotInfo {
     let partitions = || manifest.tables.iter().flat_map(|table| &table.partitions);
     let segments = || partitions().flat_map(|partition| &partition.segments);
@@ -264,9 +265,9 @@ fn info_of(id: SnapshotId, manifest: &Manifest) -> SnapshotInfo {
         label: manifest.label.clone(),
         created_ms: manifest.created_ms,
         tables: manifest.tables.len() as u64,
-        rows: manifest.tables.iter().map(|table| table.fingerprints.rows).sum(),
+        rows: manifest.tables.iter().map(|table| table.fingerprints.rows).fold(0, u64::saturating_add),
         segments: segments().count() as u64,
-        bytes: segments().map(|segment| segment.segment.size_bytes).sum(),
+        bytes: segments().map(|segment| segment.segment.size_bytes).fold(0, u64::saturating_add),
     }
 }
 

@@ -96,12 +96,12 @@ impl TableVersion {
 
     /// Number of rows.
     pub fn row_count(&self) -> u64 {
-        self.segments().map(|segment| segment.rows).sum()
+        self.segments().map(|segment| segment.rows).fold(0, u64::saturating_add)
     }
 
     /// Bytes of all segments.
     pub fn size_bytes(&self) -> u64 {
-        self.segments().map(|segment| segment.size_bytes).sum()
+        self.segments().map(|segment| segment.size_bytes).fold(0, u64::saturating_add)
     }
 
     /// Row count and column fingerprints over the given partitions (`None` = all), from metadata alone.

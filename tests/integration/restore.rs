@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use steledb::backup::{BackupOptions, BackupReport};
+use steledb::format::{DocumentKind, Manifest, Outcome, OutcomeRecord, decode_document, encode_document};
 use steledb::progress::{Cancel, Observer, Phase, Progress};
 use steledb::repository::Repository;
 use steledb::restore::RestoreOptions;
 use steledb::snapshot::{Selection, TableSelection};
-use steledb::{Clock, DataType, ErrorKind, Label, Store, StoreOptions, TableSpec};
+use steledb::{Clock, DataType, Digest, ErrorKind, Label, Store, StoreOptions, TableSpec};
 
 use crate::support::{OnDisk, create_orders, ids_in, load_orders, name, on_disk, scanned, shown};
 
@@ -416,4 +417,26 @@ fn a_table_whose_directory_is_lost_is_restored() {
     let repository = store.repository("r").unwrap();
     store.restore(&repository, &RestoreOptions::new(label("b"))).unwrap();
     assert_eq!(ids_in(&store.table("sales", "orders").unwrap()).len(), 1000);
+}
+
+#[test]
+fn a_manifest_that_claims_more_than_there_can_be_is_an_error() {
+    let (disk, repository) = backed_up();
+    let backup = std::fs::read_dir(disk.dir.path().join("repository/backups")).unwrap().next().unwrap().unwrap().path();
+    let (manifest, outcome) = (backup.join("manifest"), backup.join("outcome"));
+    let mut forged: Manifest =
+        decode_document(DocumentKind::Manifest, &std::fs::read(&manifest).unwrap(), "m").unwrap();
+    for segment in forged.tables[0].partitions.iter_mut().flat_map(|partition| &mut partition.segments) {
+        segment.segment.size_bytes = u64::MAX;
+    }
+    let bytes = encode_document(DocumentKind::Manifest, &forged).unwrap();
+    let mut record: OutcomeRecord =
+        decode_document(DocumentKind::Outcome, &std::fs::read(&outcome).unwrap(), "o").unwrap();
+    record.outcome = Outcome::Committed { manifest: Digest::of(&bytes), manifest_bytes: bytes.len() as u64, pins: 1 };
+    std::fs::write(&manifest, &bytes).unwrap();
+    std::fs::write(&outcome, encode_document(DocumentKind::Outcome, &record).unwrap()).unwrap();
+    let before = shown(&disk.store);
+    let error = disk.store.restore(&repository, &RestoreOptions::new(label("b"))).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io | ErrorKind::Corrupt), "{error}");
+    assert_eq!(shown(&disk.store), before);
 }
