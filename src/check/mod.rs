@@ -87,7 +87,10 @@ impl Findings {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(error) if is_damage(&error) => {
-                self.damage(file, belongs_to, error.to_string());
+                // Many messages begin with the file, which the damage names already.
+                let text = error.to_string();
+                let problem = text.split_once(&format!("{file}: ")).map_or(text.as_str(), |(_, problem)| problem);
+                self.damage(file, belongs_to, problem);
                 Ok(None)
             }
             Err(error) => Err(error),
