@@ -11,7 +11,6 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::Type;
 
@@ -19,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::fs::{FileReader, Fs};
 use crate::load::convert::Converter;
 use crate::schema::TableSchema;
+use crate::segment::decoded_row_bytes;
 
 /// Decoded bytes of a batch, about, and most rows of it: large batches make routing to many tablets cheap.
 const BATCH_BYTES: u64 = 8 << 20;
@@ -77,9 +77,10 @@ impl ParquetFile {
     /// Decodes a row group batch by batch.
     pub fn read(&self, row_group: RowGroup) -> Result<ParquetRecordBatchReader> {
         let group = self.metadata.metadata().row_group(row_group.index);
+        let batch_rows = BATCH_BYTES / decoded_row_bytes(group, 0..group.num_columns());
         ParquetRecordBatchReaderBuilder::new_with_metadata(self.chunks.clone(), self.metadata.clone())
             .with_row_groups(vec![row_group.index])
-            .with_batch_size(batch_rows(group))
+            .with_batch_size(batch_rows.clamp(1, BATCH_ROWS_MAX) as usize)
             .build()
             .map_err(|error| unreadable(&self.path, error))
     }
@@ -98,18 +99,6 @@ fn int96_as_microseconds(metadata: ArrowReaderMetadata) -> Result<ArrowReaderMet
     });
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     ArrowReaderMetadata::try_new(metadata.metadata().clone(), ArrowReaderOptions::new().with_schema(schema))
-}
-
-/// Rows of a batch by what a row of the group takes on average. Text of a dictionary takes many times the bytes that it
-/// has in the file; writers that say how many let us know.
-fn batch_rows(group: &RowGroupMetaData) -> usize {
-    let bytes = group.columns().iter().map(|column| {
-        let decoded = column.unencoded_byte_array_data_bytes().unwrap_or(0).max(column.uncompressed_size());
-        u64::try_from(decoded).unwrap_or(0)
-    });
-    let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
-    let row_bytes = (bytes.fold(0, u64::saturating_add) / rows).max(1);
-    (BATCH_BYTES / row_bytes).clamp(1, BATCH_ROWS_MAX) as usize
 }
 
 /// An input file that is no readable Parquet.

@@ -13,8 +13,9 @@ use crate::schema::TableSchema;
 use crate::segment::write_segment_from;
 use crate::segment_meta::SegmentMeta;
 
-/// Rows gathered and encoded at a time.
+/// Rows gathered and encoded at a time, and bytes of them, about.
 const BATCH_ROWS: usize = 8192;
+const BATCH_BYTES: usize = 16 << 20;
 
 /// Writes the segments of one rowset of one tablet, numbered from 0.
 pub struct RowsetWriter {
@@ -59,7 +60,10 @@ impl RowsetWriter {
     /// Sorts the rows by the sort key and writes them as one segment; nothing for no rows. After an error the partial
     /// file is removed as far as possible, and its number is not used again.
     pub fn write_sorted(&mut self, batches: Vec<RecordBatch>, sync: SyncMode) -> Result<()> {
-        let sorted = SortedRows::new(&batches, &self.schema, BATCH_ROWS)?;
+        let bytes: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let batch_rows = BATCH_BYTES / (bytes / rows.max(1)).max(1);
+        let sorted = SortedRows::new(&batches, &self.schema, batch_rows.clamp(1, BATCH_ROWS))?;
         if sorted.row_count() == 0 {
             return Ok(());
         }

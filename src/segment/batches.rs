@@ -10,12 +10,16 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::RowGroupMetaData;
 
 use crate::error::{Error, Result};
 use crate::id::ColumnId;
 use crate::segment::file::ScanInput;
 use crate::segment::prune::{row_group_may_match, select_pages};
 use crate::segment::reader::{SegmentReader, SegmentScanOptions};
+
+/// Decoded bytes of a batch, about: rows of long texts come in batches of fewer rows.
+const BATCH_BYTES: u64 = 32 << 20;
 
 /// The batches of one segment in row order.
 ///
@@ -151,12 +155,15 @@ impl SegmentScan {
             if rows_left == 0 {
                 continue;
             }
+            let group = self.reader.footer.metadata().row_group(row_group);
+            let batch_rows = BATCH_BYTES / decoded_row_bytes(group, self.decoded.iter().copied());
+            let batch_rows = usize::try_from(batch_rows).unwrap_or(usize::MAX).clamp(1, self.options.batch_rows);
             let mask = ProjectionMask::roots(self.reader.footer.parquet_schema(), self.decoded.iter().copied());
             let mut builder =
                 ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.clone(), self.reader.footer.clone())
                     .with_row_groups(vec![row_group])
                     .with_projection(mask)
-                    .with_batch_size(self.options.batch_rows);
+                    .with_batch_size(batch_rows);
             if let Some(selection) = selection {
                 builder = builder.with_row_selection(selection);
             }
@@ -191,6 +198,18 @@ impl SegmentScan {
             self.next_row_group - 1
         ))
     }
+}
+
+/// Bytes that a row of these columns takes in memory on average, at least 1. Text of a dictionary takes many times the
+/// bytes that it has in the file; writers that say how many let us know.
+pub fn decoded_row_bytes(group: &RowGroupMetaData, columns: impl Iterator<Item = usize>) -> u64 {
+    let bytes = columns.map(|index| {
+        let column = group.column(index);
+        let decoded = column.unencoded_byte_array_data_bytes().unwrap_or(0).max(column.uncompressed_size());
+        u64::try_from(decoded).unwrap_or(0)
+    });
+    let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
+    (bytes.fold(0, u64::saturating_add) / rows).max(1)
 }
 
 fn current_rows_left(current: &Option<RowGroupRead>) -> u64 {

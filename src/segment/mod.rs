@@ -12,7 +12,7 @@ mod writer;
 mod zone_map;
 
 pub use crate::segment_meta::{ColumnBounds, SegmentMeta};
-pub use batches::SegmentScan;
+pub use batches::{SegmentScan, decoded_row_bytes};
 pub use blocks::BlockTable;
 pub use reader::{SegmentReader, SegmentScanOptions};
 #[cfg(test)]

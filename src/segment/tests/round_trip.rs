@@ -116,6 +116,29 @@ fn limit_gives_the_first_rows() {
 }
 
 #[test]
+fn rows_of_long_texts_come_in_small_batches() {
+    let schema = table(&[("id", DataType::Int, false), ("text", DataType::String, true)], &[1]);
+    let text = "x".repeat(1 << 19);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int32Array::from_iter_values(0..150)),
+        Arc::new(StringArray::from_iter_values((0..150).map(|_| &text))),
+    ];
+    let rows = RecordBatch::try_new(schema.to_arrow(), columns).unwrap();
+    let written = write(schema, rows, Shape { row_group_rows: 1000, page_rows: 100 });
+    assert!(written.meta.size_bytes < 1 << 20, "the text is in the file once");
+    let batches = |columns: &[u32]| {
+        let projection = columns.iter().map(|id| ColumnId::new(*id)).collect();
+        let options = SegmentScanOptions { projection, ..written.options() };
+        let scan = written.open(Access::Read).unwrap().scan(options).unwrap();
+        scan.map(|batch| batch.unwrap().num_rows()).collect::<Vec<_>>()
+    };
+    let rows = batches(&[2]);
+    assert!(rows.len() > 1 && rows.iter().all(|rows| *rows <= 64), "{rows:?}");
+    assert_eq!(rows.iter().sum::<usize>(), 150);
+    assert!(batches(&[1]).len() <= rows.len());
+}
+
+#[test]
 fn selective_predicate_skips_row_groups_and_pages() {
     let written = sample();
     let between = Predicate::ge("id", Value::Int(1010)).and(Predicate::lt("id", Value::Int(1020)));
