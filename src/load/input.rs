@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::Fs;
 use crate::load::CsvOptions;
 use crate::load::convert::Converter;
@@ -15,6 +16,10 @@ use crate::load::csv::CsvFile;
 use crate::load::parquet_file::{ParquetFile, RowGroup, unreadable};
 use crate::load::place::Place;
 use crate::schema::TableSchema;
+
+/// Batches below both of these, in rows and bytes, are put together before they are routed.
+const SMALL_ROWS: usize = 1024;
+const SMALL_BYTES: u64 = 4 << 20;
 
 /// Rows to load. Columns are matched by name, ignoring case; a missing column is NULL if it may be, else an error.
 pub enum LoadSource {
@@ -51,6 +56,37 @@ struct Pull {
     /// Gone once it ended or failed.
     batches: Option<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>>,
     taken: u64,
+}
+
+impl Pull {
+    /// The next batch, or several that are small, because routing costs as much for one row as for a thousand; none at the
+    /// end.
+    fn take(&mut self) -> Result<Vec<(u64, RecordBatch)>> {
+        let (mut taken, mut rows, mut bytes) = (Vec::new(), 0, 0);
+        while is_small(rows, bytes) && taken.len() < SMALL_ROWS {
+            match self.batches.as_mut().and_then(Iterator::next) {
+                Some(Ok(batch)) => {
+                    self.taken += 1;
+                    rows += batch.num_rows();
+                    bytes += batch.get_array_memory_size() as u64;
+                    taken.push((self.taken, batch));
+                }
+                Some(Err(error)) => {
+                    self.batches = None;
+                    return Err(error.context(format!("cannot load batch {}", self.taken + 1)));
+                }
+                None => {
+                    self.batches = None;
+                    break;
+                }
+            }
+        }
+        Ok(taken)
+    }
+}
+
+fn is_small(rows: usize, bytes: u64) -> bool {
+    rows < SMALL_ROWS && bytes < SMALL_BYTES
 }
 
 /// Rows in the form of the table.
@@ -124,29 +160,51 @@ impl Input {
 
     fn pull_batches(&self, pull: &Mutex<Pull>, consume: &mut dyn FnMut(InputBatch) -> Result<()>) -> Result<()> {
         loop {
-            let (batch, number) = {
-                let mut pull = pull.lock().unwrap_or_else(PoisonError::into_inner);
-                match pull.batches.as_mut().and_then(Iterator::next) {
-                    Some(Ok(batch)) => {
-                        pull.taken += 1;
-                        (batch, pull.taken)
-                    }
-                    Some(Err(error)) => {
-                        pull.batches = None;
-                        return Err(error.context(format!("cannot load batch {}", pull.taken + 1)));
-                    }
-                    None => {
-                        pull.batches = None;
-                        return Ok(());
-                    }
+            let taken = lock(pull).take()?;
+            if taken.is_empty() {
+                return Ok(());
+            }
+            let mut small = Vec::new();
+            for (number, batch) in taken {
+                let place = Place::Batch(number);
+                let input_bytes = batch.get_array_memory_size() as u64;
+                let is_small = is_small(batch.num_rows(), input_bytes);
+                let converter = Converter::of_schema(&self.schema, &self.arrow, &batch.schema(), &place.input())?;
+                let rows = converter.convert(&batch, &place)?;
+                let batch = InputBatch { rows, place, sequence: number, input_bytes };
+                if is_small {
+                    small.push(batch);
+                } else {
+                    self.consume_small(std::mem::take(&mut small), consume)?;
+                    consume(batch)?;
                 }
-            };
-            let place = Place::Batch(number);
-            let input_bytes = batch.get_array_memory_size() as u64;
-            let converter = Converter::of_schema(&self.schema, &self.arrow, &batch.schema(), &place.input())?;
-            let rows = converter.convert(&batch, &place)?;
-            consume(InputBatch { rows, place, sequence: number, input_bytes })?;
+            }
+            self.consume_small(small, consume)?;
         }
+    }
+
+    /// Puts small batches together.
+    fn consume_small(
+        &self,
+        mut batches: Vec<InputBatch>,
+        consume: &mut dyn FnMut(InputBatch) -> Result<()>,
+    ) -> Result<()> {
+        let Some(last) = batches.pop() else { return Ok(()) };
+        if batches.is_empty() {
+            return consume(last);
+        }
+        batches.push(last);
+        let mut first_row = 0;
+        let mut numbers = Vec::with_capacity(batches.len());
+        for batch in &batches {
+            numbers.push((first_row, batch.sequence));
+            first_row += batch.rows.num_rows();
+        }
+        let place = Place::Batches(numbers);
+        let rows = concat_batches(&self.arrow, batches.iter().map(|batch| &batch.rows))
+            .map_err(|error| Error::invalid(format!("cannot load {}: {error}", place.input())).with_source(error))?;
+        let input_bytes = batches.iter().map(|batch| batch.input_bytes).sum();
+        consume(InputBatch { rows, place, sequence: batches[0].sequence, input_bytes })
     }
 
     fn read_csv(&self, file: &CsvFile, number: usize, consume: &mut dyn FnMut(InputBatch) -> Result<()>) -> Result<()> {
@@ -159,6 +217,10 @@ impl Input {
         }
         Ok(())
     }
+}
+
+fn lock(pull: &Mutex<Pull>) -> MutexGuard<'_, Pull> {
+    pull.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Batches of one unit stay together and in order.

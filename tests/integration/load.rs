@@ -219,6 +219,39 @@ fn row_without_partition_names_its_values_and_null_goes_to_the_lowest() {
 }
 
 #[test]
+fn many_small_batches_are_put_together_and_errors_still_name_the_batch() {
+    let disk = on_disk();
+    let range =
+        steledb::PartitionSpec::range(steledb::Name::new("p").unwrap(), vec![], vec![steledb::Value::Int(5000)]);
+    let spec = TableSpec::new().column("id", DataType::BigInt).partition_by_range(["id"], [range]).random_buckets(2);
+    disk.store.create_database("sales").unwrap();
+    let table = disk.store.create_table("sales", "t", &spec).unwrap();
+    let batch = |ids: std::ops::Range<i64>| {
+        let ids: arrow::array::ArrayRef = Arc::new(Int64Array::from_iter_values(ids));
+        RecordBatch::try_from_iter([("id", ids)])
+    };
+    // Empty batches and a large one among the small ones.
+    let mut batches: Vec<RecordBatch> = (0..1500).map(|id| batch(id..id + id % 2).unwrap()).collect();
+    batches.insert(700, batch(2000..4000).unwrap());
+    let expected: Vec<i64> = (0..1500).filter(|id| id % 2 == 1).chain(2000..4000).collect();
+    assert_eq!(table.load(LoadSource::batches(batches.clone()), &LoadOptions::default()).unwrap().rows, 2750);
+    assert_eq!(ids_in(&table), expected);
+    for (at, ids) in [(3, 9000..9001), (1400, 4998..5001), (701, 4000..7000)] {
+        let mut batches = batches.clone();
+        let row = (5000i64.max(ids.start) - ids.start) + 1;
+        batches[at] = batch(ids).unwrap();
+        let error = table.load(LoadSource::batches(batches), &LoadOptions::default()).unwrap_err().to_string();
+        assert!(error.contains(&format!("batch {}, row {row}: no partition", at + 1)), "{error}");
+    }
+    let wrong: arrow::array::ArrayRef = Arc::new(StringArray::from(vec!["1", "x"]));
+    let mut batches = batches;
+    batches[20] = RecordBatch::try_from_iter([("id", wrong)]).unwrap();
+    let error = table.load(LoadSource::batches(batches), &LoadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("batch 21, row 2"), "{error}");
+    assert_eq!(ids_in(&table), expected);
+}
+
+#[test]
 fn wrong_column_is_refused_before_anything_is_written() {
     let disk = on_disk();
     let table = create_orders(&disk.store, "orders");
