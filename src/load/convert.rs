@@ -114,6 +114,10 @@ fn convert_column(array: &ArrayRef, column: &Column, target: &ArrowType, place: 
             let plain = cast(array, values).map_err(refused)?;
             return convert_column(&plain, column, target, place);
         }
+        ArrowType::RunEndEncoded(_, values) => {
+            let plain = cast(array, values.data_type()).map_err(refused)?;
+            return convert_column(&plain, column, target, place);
+        }
         ArrowType::Timestamp(unit, Some(_)) => {
             // The numbers count from 1970 in UTC, so leaving the zone off gives the wall time there.
             let wall = cast(array, &ArrowType::Int64)

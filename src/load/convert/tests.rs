@@ -200,3 +200,107 @@ fn what_lies_under_a_null_breaks_no_rule() {
     let array = StringArray::new(text.offsets().clone(), text.values().clone(), Some(nulls));
     assert!(convert(DataType::Varchar(1), Arc::new(array)).is_ok());
 }
+
+/// Every type of Arrow that exists, with one value and a NULL where it can be.
+fn odd_arrays() -> Vec<ArrayRef> {
+    use arrow::array::*;
+    use arrow::datatypes::*;
+    let run_ends = Int32Array::from(vec![1, 2]);
+    let mut list = ListBuilder::new(Int32Builder::new());
+    list.values().append_value(1);
+    list.append(true);
+    list.append(false);
+    let mut map = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
+    map.keys().append_value("k");
+    map.values().append_value(1);
+    map.append(true).unwrap();
+    map.append(false).unwrap();
+    let field = Arc::new(Field::new("f", DataType::Int32, true));
+    let child: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None]));
+    let nested: DictionaryArray<Int8Type> =
+        DictionaryArray::new(Int8Array::from(vec![Some(0), None]), Arc::new(Int64Array::from(vec![Some(7)])));
+    vec![
+        Arc::new(RunArray::try_new(&run_ends, &StringArray::from(vec![Some("1"), None])).unwrap()),
+        Arc::new(RunArray::try_new(&run_ends, &Int64Array::from(vec![Some(1), None])).unwrap()),
+        Arc::new(list.finish()),
+        Arc::new(map.finish()),
+        Arc::new(StructArray::from(vec![(field, child)])),
+        Arc::new(nested),
+        Arc::new(BooleanArray::from(vec![Some(true), None])),
+        Arc::new(Int8Array::from(vec![Some(-1), None])),
+        Arc::new(UInt8Array::from(vec![Some(255), None])),
+        Arc::new(UInt16Array::from(vec![Some(65_535), None])),
+        Arc::new(UInt32Array::from(vec![Some(u32::MAX), None])),
+        Arc::new(UInt64Array::from(vec![Some(u64::MAX), None])),
+        Arc::new(Float16Array::from(vec![Some(<Float16Type as ArrowPrimitiveType>::Native::from_f32(1.5)), None])),
+        Arc::new(Float64Array::from(vec![Some(f64::NAN), None])),
+        Arc::new(Decimal32Array::from(vec![Some(5), None]).with_precision_and_scale(9, 2).unwrap()),
+        Arc::new(Decimal64Array::from(vec![Some(5), None]).with_precision_and_scale(18, -3).unwrap()),
+        Arc::new(Decimal256Array::from(vec![Some(i256::MAX), None]).with_precision_and_scale(76, 0).unwrap()),
+        Arc::new(Decimal256Array::from(vec![Some(i256::MIN), None]).with_precision_and_scale(76, 76).unwrap()),
+        Arc::new(Date64Array::from(vec![Some(i64::MIN), None])),
+        Arc::new(Time32SecondArray::from(vec![Some(1), None])),
+        Arc::new(Time64NanosecondArray::from(vec![Some(1), None])),
+        Arc::new(TimestampMillisecondArray::from(vec![Some(i64::MIN), None])),
+        Arc::new(TimestampNanosecondArray::from(vec![Some(i64::MIN), None])),
+        Arc::new(TimestampSecondArray::from(vec![Some(i64::MAX), None]).with_timezone("Europe/Berlin")),
+        Arc::new(DurationSecondArray::from(vec![Some(1), None])),
+        Arc::new(IntervalDayTimeArray::from(vec![Some(IntervalDayTime::new(1, 1)), None])),
+        Arc::new(BinaryViewArray::from(vec![Some(&b"x"[..]), None])),
+        Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size([Some(b"xy"), None].into_iter(), 2).unwrap()),
+        Arc::new(LargeBinaryArray::from(vec![Some(&b"\xff"[..]), None])),
+        Arc::new(StringViewArray::from(vec![Some("a text that is not inlined in its view"), None])),
+        Arc::new(NullArray::new(2)),
+    ]
+}
+
+#[test]
+fn every_arrow_type_is_converted_or_refused_whole_sliced_and_empty() {
+    let types = [
+        DataType::Boolean,
+        DataType::TinyInt,
+        DataType::SmallInt,
+        DataType::Int,
+        DataType::BigInt,
+        DataType::LargeInt,
+        DataType::Float,
+        DataType::Double,
+        DataType::Decimal { precision: 9, scale: 2 },
+        DataType::Decimal { precision: 38, scale: 38 },
+        DataType::Date,
+        DataType::DateTime,
+        DataType::Char(3),
+        DataType::Varchar(60),
+        DataType::String,
+        DataType::VarBinary,
+        DataType::Json,
+    ];
+    let mut converted = 0;
+    for array in odd_arrays() {
+        for data_type in types {
+            let what = format!("{} to {data_type}", array.data_type());
+            if let Ok(result) = convert(data_type, array.clone()) {
+                converted += 1;
+                assert_eq!((result.len(), result.is_null(1)), (2, true), "{what}");
+                assert_eq!(result.is_null(0), *array.data_type() == ArrowType::Null, "{what}: a value became NULL");
+                assert_eq!(&convert(data_type, array.slice(0, 1)).unwrap(), &result.slice(0, 1), "{what}");
+            }
+            // Without the value that may not fit, only the type counts.
+            match (convert(data_type, array.slice(1, 1)), convert(data_type, array.slice(1, 0))) {
+                (Ok(null), Ok(empty)) => assert_eq!((null.null_count(), empty.len()), (1, 0), "{what}"),
+                (Err(_), Err(_)) => {}
+                (one, other) => panic!("{what}: {one:?} and {other:?}"),
+            }
+        }
+    }
+    assert!(converted > 100, "{converted}");
+}
+
+#[test]
+fn run_end_encoded_columns_become_plain() {
+    use arrow::array::RunArray;
+    let run_ends = Int32Array::from(vec![2, 3, 5]);
+    let runs = RunArray::try_new(&run_ends, &StringArray::from(vec![Some("1"), None, Some("-7")])).unwrap();
+    let converted = convert(DataType::BigInt, Arc::new(runs.slice(1, 3))).unwrap();
+    assert_eq!(converted.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), vec![Some(1), None, Some(-7)]);
+}
