@@ -9,7 +9,7 @@ use steledb::load::{LoadOptions, LoadSource};
 use steledb::progress::Observer;
 use steledb::restore::RestoreOptions;
 use steledb::snapshot::Selection;
-use steledb::{ErrorKind, Label, Result, Store};
+use steledb::{Clock, ErrorKind, Label, Result, Store, StoreOptions};
 
 use crate::support::{
     REPOSITORY, ROOT, Shown, check_files, create_orders, load_orders, options, orders, orders_spec, shown,
@@ -302,4 +302,50 @@ fn reopening_after_a_crash_can_crash_too() {
             break;
         }
     }
+}
+
+#[test]
+fn collecting_after_all_times_are_over() {
+    let base = prepared_with_backup();
+    let store = open(&base, 6);
+    store.restore(&store.repository("r").unwrap(), &RestoreOptions::new(label("nightly"))).unwrap();
+    let table = store.table("sales", "orders").unwrap();
+    table.truncate_partition("late").unwrap();
+    load_orders(&table, 2000..2100).unwrap();
+    drop((table, store));
+    // A day later undo records and older versions may go.
+    let later = |sim: &SimFs, seed| {
+        let options = StoreOptions { clock: Clock::manual(1_700_200_000_000), ..options(sim.fs(), seed) };
+        Store::open_with(ROOT, options).unwrap()
+    };
+    let expected = shown(&later(&base.fork(), 7));
+    let mut points = 0;
+    for fault in [Fault::Crash, Fault::CrashKeepingSome(5), Fault::Error, Fault::ShortWrite] {
+        for at in 0.. {
+            let sim = base.fork();
+            let store = later(&sim, 8);
+            sim.plan(Some(FaultPlan { at, fault }));
+            let collected = store.collect();
+            let happened = sim.fault_happened();
+            sim.plan(None);
+            drop(store);
+            sim.restart();
+            let store = later(&sim, 9);
+            assert_eq!(shown(&store), expected, "{fault:?} at {at}");
+            let again = store.collect().unwrap();
+            check_files(&sim, &store);
+            assert_eq!(shown(&store), expected, "{fault:?} at {at}");
+            if !happened {
+                let collected = collected.unwrap();
+                assert!(
+                    collected.tables == 1 && collected.segments > 0 && collected.undo_expired == 1,
+                    "{collected:?}"
+                );
+                assert_eq!((again.tables, again.segments), (0, 0), "{again:?}");
+                break;
+            }
+            points += 1;
+        }
+    }
+    println!("collect: {points} crash points");
 }
