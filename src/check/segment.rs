@@ -13,8 +13,6 @@ use crate::schema::{ColumnFingerprints, TableSchema, fingerprint_batch};
 use crate::segment::{Access, ReadCounters, SegmentReader, SegmentScanOptions};
 use crate::segment_meta::SegmentMeta;
 
-/// How much is read at once, in bytes.
-const READ_BYTES: usize = 1 << 20;
 /// Rows of a batch when fingerprints are computed again.
 const BATCH_ROWS: usize = 8_192;
 
@@ -44,18 +42,11 @@ pub(super) fn check_segment(
 fn check_digest(fs: &Fs, path: &Path, segment: &SegmentMeta, phase: &PhaseGuard<'_>) -> Result<()> {
     let file = fs.open(path)?;
     let mut hasher = Hasher::new();
-    let mut buffer = vec![0; READ_BYTES];
-    let mut offset = 0;
-    loop {
-        phase.check()?;
-        let read = file.read_at(offset, &mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&buffer[..read]);
-        offset += read as u64;
-        phase.advance(0, read as u64);
-    }
+    file.for_each_piece(|piece| {
+        hasher.update(piece);
+        phase.advance(0, piece.len() as u64);
+        phase.check()
+    })?;
     let found = hasher.finish();
     match found == segment.digest {
         true => Ok(()),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, Result};
 use crate::fs::{BackendFile, FileReader, FileWriter, SyncMode, durable};
 
-/// Writes are gathered up to this many bytes.
+/// Writes are gathered up to this many bytes, and whole files are read in pieces of as many.
 const BUFFER_BYTES: usize = 1 << 20;
 
 impl FileWriter {
@@ -105,6 +105,20 @@ impl FileReader {
                 )));
             }
             filled += read;
+        }
+        Ok(())
+    }
+
+    /// Hands the whole file to `consume` in pieces of at most 1 MiB, in order; `Corrupt` if it became shorter.
+    pub fn for_each_piece(&self, mut consume: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let piece_bytes = |left: u64| usize::try_from(left).map_or(BUFFER_BYTES, |left| left.min(BUFFER_BYTES));
+        let mut buffer = vec![0; piece_bytes(self.size_bytes)];
+        let mut offset = 0;
+        while offset < self.size_bytes {
+            let piece = &mut buffer[..piece_bytes(self.size_bytes - offset)];
+            self.read_exact_at(offset, piece)?;
+            consume(piece)?;
+            offset += piece.len() as u64;
         }
         Ok(())
     }

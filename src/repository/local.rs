@@ -16,7 +16,6 @@ use crate::id::{IdSource, Nonce};
 use crate::repository::{ObjectStorage, RepositoryKey};
 
 const STAGING: &str = ".staging";
-const PIECE_BYTES: usize = 1 << 20;
 
 /// A directory as object storage.
 ///
@@ -232,7 +231,7 @@ impl ObjectStorage for LocalStorage {
             )));
         }
         let mut bytes = Vec::new();
-        read_pieces(&file, &mut |piece| {
+        file.for_each_piece(|piece| {
             bytes.extend_from_slice(piece);
             Ok(())
         })?;
@@ -240,7 +239,7 @@ impl ObjectStorage for LocalStorage {
     }
 
     fn stream(&self, key: &RepositoryKey, consume: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        read_pieces(&self.open_object(key)?, consume)
+        self.open_object(key)?.for_each_piece(consume)
     }
 
     fn size(&self, key: &RepositoryKey) -> Result<Option<u64>> {
@@ -278,26 +277,13 @@ impl ObjectStorage for LocalStorage {
 /// Copies all of a file, not yet durably; the bytes must have the expected digest.
 fn copy(source: &FileReader, mut target: FileWriter, expected: Digest) -> Result<()> {
     let mut hasher = Hasher::new();
-    read_pieces(source, &mut |piece| {
+    source.for_each_piece(|piece| {
         hasher.update(piece);
         let path = target.path().to_path_buf();
         target.write_all(piece).map_err(|error| Error::io("write", &path, error))
     })?;
     super::check_digest(source, expected, hasher.finish())?;
     target.finish(SyncMode::Batch)
-}
-
-pub(super) fn read_pieces(file: &FileReader, consume: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let size_bytes = file.size_bytes();
-    let mut buffer = vec![0; PIECE_BYTES.min(usize::try_from(size_bytes).unwrap_or(PIECE_BYTES))];
-    let mut offset = 0;
-    while offset < size_bytes {
-        let wanted = buffer.len().min(usize::try_from(size_bytes - offset).unwrap_or(buffer.len()));
-        file.read_exact_at(offset, &mut buffer[..wanted])?;
-        consume(&buffer[..wanted])?;
-        offset += wanted as u64;
-    }
-    Ok(())
 }
 
 fn remove_garbage(fs: &Fs, path: &Path) {

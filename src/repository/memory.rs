@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::fs::{FileReader, Put};
-use crate::repository::local::read_pieces;
 use crate::repository::{ObjectStorage, RepositoryKey, check_digest};
 
 /// What goes wrong, for tests.
@@ -180,7 +179,7 @@ impl ObjectStorage for MemoryStorage {
         let mut bytes = Vec::new();
         let mut hasher = Hasher::new();
         // Read without holding the lock, so that uploads run side by side.
-        read_pieces(source, &mut |piece| {
+        source.for_each_piece(|piece| {
             hasher.update(piece);
             bytes.extend_from_slice(piece);
             Ok(())

@@ -15,9 +15,6 @@ use crate::repository::{ObjectStorage, RepositoryKey};
 use crate::segment_meta::SegmentMeta;
 use crate::table::TableVersion;
 
-/// How much is read at once when a local segment is hashed, in bytes.
-const READ_BYTES: usize = 1 << 20;
-
 /// A segment to get.
 pub(super) struct Wanted<'a> {
     /// What the manifest says of it.
@@ -118,18 +115,12 @@ fn link_checked(fs: &Fs, path: &Path, wanted: &Wanted<'_>, phase: &PhaseGuard<'_
 fn hash_file(fs: &Fs, path: &Path, phase: &PhaseGuard<'_>) -> Result<(Digest, u64)> {
     let file = fs.open(path)?;
     let mut hasher = Hasher::new();
-    let mut buffer = vec![0; READ_BYTES];
-    let mut offset = 0;
-    loop {
-        phase.check()?;
-        let read = file.read_at(offset, &mut buffer)?;
-        if read == 0 {
-            return Ok((hasher.finish(), offset));
-        }
-        hasher.update(&buffer[..read]);
-        offset += read as u64;
-        phase.advance(0, read as u64);
-    }
+    file.for_each_piece(|piece| {
+        hasher.update(piece);
+        phase.advance(0, piece.len() as u64);
+        phase.check()
+    })?;
+    Ok((hasher.finish(), file.size_bytes()))
 }
 
 /// Copies from the repository; the digest is checked in the stream and no byte more than the manifest says is written.

@@ -18,9 +18,6 @@ use crate::table::{Environment, Operation, PartitionVersion, TableLog, TableVers
 
 /// From so many directories on, one sync of the file system is cheaper than one for each.
 const SYNC_EACH_DIRECTORY_MAX: usize = 8;
-/// Bytes copied at a time.
-const COPY_BYTES: usize = 1 << 20;
-
 /// Files linked and files copied.
 #[derive(Debug, Default)]
 pub(super) struct Linked {
@@ -139,23 +136,16 @@ fn copy(fs: &Fs, from: &Path, to: &Path, segment: Option<&SegmentMeta>) -> Resul
     let source = fs.open(from)?;
     let mut target = fs.create_file(to)?;
     let mut hasher = Hasher::new();
-    let mut buffer = vec![0; COPY_BYTES];
-    let mut offset = 0;
-    loop {
-        let read = source.read_at(offset, &mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&buffer[..read]);
-        target.write_all(&buffer[..read]).map_err(|error| Error::io("write", to, error))?;
-        offset += read as u64;
-    }
-    let found = hasher.finish();
+    source.for_each_piece(|piece| {
+        hasher.update(piece);
+        target.write_all(piece).map_err(|error| Error::io("write", to, error))
+    })?;
+    let (found, size_bytes) = (hasher.finish(), source.size_bytes());
     if let Some(segment) = segment
-        && (found != segment.digest || offset != segment.size_bytes)
+        && (found != segment.digest || size_bytes != segment.size_bytes)
     {
         return Err(Error::corrupt(format!(
-            "{} is damaged: expected {} bytes with digest {}, found {offset} with {found}",
+            "{} is damaged: expected {} bytes with digest {}, found {size_bytes} with {found}",
             from.display(),
             segment.size_bytes,
             segment.digest

@@ -1,7 +1,6 @@
 //! BACKUP through the public API.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use steledb::backup::{BackupOptions, BackupReport};
 use steledb::fs::Fs;
@@ -10,7 +9,7 @@ use steledb::repository::{MemoryFaults, MemoryStorage, ObjectStorage, Repository
 use steledb::snapshot::{Selection, TableSelection};
 use steledb::{Clock, ErrorKind, IdSource, Label, Result, Store, StoreOptions};
 
-use crate::support::{OnDisk, create_orders, load_orders, name, on_disk};
+use crate::support::{CancelAt, OnDisk, create_orders, load_orders, name, on_disk};
 
 fn label(text: &str) -> Label {
     Label::new(text).unwrap()
@@ -174,39 +173,12 @@ fn the_repository_holds_a_delta_table_of_the_newest_backup() {
     }
 }
 
-/// Cancels at the event of a number.
-struct CancelAt {
-    at: u64,
-    events: AtomicU64,
-    cancel: Cancel,
-}
-
-impl CancelAt {
-    fn event(&self) {
-        if self.events.fetch_add(1, Ordering::SeqCst) == self.at {
-            self.cancel.cancel();
-        }
-    }
-}
-
-impl Progress for CancelAt {
-    fn begin(&self, _: Phase, _: u64, _: u64) {
-        self.event();
-    }
-    fn advance(&self, _: Phase, _: u64, _: u64) {
-        self.event();
-    }
-    fn end(&self, _: Phase) {
-        self.event();
-    }
-}
-
 #[test]
 fn a_backup_cancelled_at_any_event_leaves_nothing_or_is_complete() {
     for at in 0.. {
         let (disk, repository) = with_repository();
         let cancel = Cancel::new();
-        let progress = Arc::new(CancelAt { at, events: AtomicU64::new(0), cancel: cancel.clone() });
+        let progress = CancelAt::new(at, &cancel);
         let observer = Observer::new(progress.clone(), cancel.clone());
         let result = disk.store.backup(&repository, &BackupOptions { observer, ..BackupOptions::new(label("b")) });
         match result {

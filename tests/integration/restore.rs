@@ -1,7 +1,6 @@
 //! RESTORE through the public API, on the files of the machine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use steledb::backup::{BackupOptions, BackupReport};
 use steledb::format::{DocumentKind, Manifest, Outcome, OutcomeRecord, decode_document, encode_document};
@@ -11,7 +10,7 @@ use steledb::restore::RestoreOptions;
 use steledb::snapshot::{Selection, TableSelection};
 use steledb::{Clock, DataType, Digest, ErrorKind, Label, Store, StoreOptions, TableSpec};
 
-use crate::support::{OnDisk, create_orders, ids_in, load_orders, name, on_disk, scanned, shown};
+use crate::support::{CancelAt, OnDisk, create_orders, ids_in, load_orders, name, on_disk, scanned, shown};
 
 fn label(text: &str) -> Label {
     Label::new(text).unwrap()
@@ -261,33 +260,6 @@ fn a_damaged_local_segment_is_fetched_instead_of_linked() {
     assert_eq!(ids_in(&disk.store.table("sales", "orders").unwrap()).len(), 1000);
 }
 
-/// Cancels at the n-th call.
-struct CancelAt {
-    at: u64,
-    calls: AtomicU64,
-    cancel: Cancel,
-}
-
-impl CancelAt {
-    fn call(&self) {
-        if self.calls.fetch_add(1, Ordering::SeqCst) == self.at {
-            self.cancel.cancel();
-        }
-    }
-}
-
-impl Progress for CancelAt {
-    fn begin(&self, _: Phase, _: u64, _: u64) {
-        self.call();
-    }
-    fn advance(&self, _: Phase, _: u64, _: u64) {
-        self.call();
-    }
-    fn end(&self, _: Phase) {
-        self.call();
-    }
-}
-
 #[test]
 fn cancelling_at_any_event_changes_nothing_or_everything() {
     let (disk, repository) = backed_up();
@@ -296,7 +268,7 @@ fn cancelling_at_any_event_changes_nothing_or_everything() {
     let mut cancelled = 0;
     for at in 0.. {
         let cancel = Cancel::new();
-        let progress = Arc::new(CancelAt { at, calls: AtomicU64::new(0), cancel: cancel.clone() });
+        let progress = CancelAt::new(at, &cancel);
         let observer = Observer::new(progress, cancel.clone());
         let options = RestoreOptions { observer, ..RestoreOptions::new(label("b")) };
         match disk.store.restore(&repository, &options) {

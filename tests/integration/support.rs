@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Date32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema};
 use steledb::check::CheckLevel;
 use steledb::fs::{Fs, SimFs};
 use steledb::load::{LoadOptions, LoadReport, LoadSource};
-use steledb::progress::Observer;
+use steledb::progress::{Cancel, Observer, Phase, Progress};
 use steledb::schema::{ColumnFingerprints, fingerprint_batch};
 use steledb::{
     Clock, DataType, IdSource, Name, PartitionSpec, Result, Store, StoreOptions, Table, TableSpec, Value, Version,
@@ -211,4 +212,35 @@ pub fn with_format(document: &[u8], format: u32) -> Vec<u8> {
     let unsealed = format!("{start}\"blake3\":\"\"}}\n{payload}");
     let digest = steledb::Digest::of(unsealed.as_bytes());
     format!("{start}\"blake3\":\"{digest}\"}}\n{payload}").into_bytes()
+}
+
+/// Cancels at the event of a number.
+pub struct CancelAt {
+    at: u64,
+    events: AtomicU64,
+    cancel: Cancel,
+}
+
+impl CancelAt {
+    pub fn new(at: u64, cancel: &Cancel) -> Arc<CancelAt> {
+        Arc::new(CancelAt { at, events: AtomicU64::new(0), cancel: cancel.clone() })
+    }
+
+    fn event(&self) {
+        if self.events.fetch_add(1, Ordering::SeqCst) == self.at {
+            self.cancel.cancel();
+        }
+    }
+}
+
+impl Progress for CancelAt {
+    fn begin(&self, _: Phase, _: u64, _: u64) {
+        self.event();
+    }
+    fn advance(&self, _: Phase, _: u64, _: u64) {
+        self.event();
+    }
+    fn end(&self, _: Phase) {
+        self.event();
+    }
 }
