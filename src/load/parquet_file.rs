@@ -174,6 +174,57 @@ mod tests {
     }
 
     #[test]
+    fn physical_types_that_mean_something_else_are_read_as_what_they_mean() {
+        use parquet::data_type::{ByteArray, ByteArrayType, DataType as Physical, Int32Type, Int64Type};
+        fn converted<T: Physical>(column: &str, data_type: DataType, values: &[T::T]) -> Result<String> {
+            let mut bytes = Vec::new();
+            let message = Arc::new(parse_message_type(&format!("message t {{ REQUIRED {column}; }}")).unwrap());
+            let mut writer = SerializedFileWriter::new(&mut bytes, message, Default::default()).unwrap();
+            let mut group = writer.next_row_group().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<T>().write_batch(values, None, None).unwrap();
+            column.close().unwrap();
+            group.close().unwrap();
+            writer.close().unwrap();
+            let file = open(bytes, data_type);
+            let batch = file.read(file.row_groups()[0]).unwrap().next().unwrap().unwrap();
+            let rows = file.converter.convert(&batch, &Place::Batch(1))?;
+            let values =
+                (0..rows.num_rows()).map(|row| crate::schema::Value::from_array(rows.column(0), row, data_type));
+            Ok(values.map(|value| value.unwrap().to_string()).collect::<Vec<_>>().join(" "))
+        }
+        let money = DataType::Decimal { precision: 10, scale: 2 };
+        let bytes = |bytes: &[u8]| ByteArray::from(bytes.to_vec());
+        let decimal = converted::<Int32Type>("INT32 a (DECIMAL(9,2))", money, &[-5, 1234]);
+        assert_eq!(decimal.unwrap(), "-0.05 12.34");
+        let decimal = converted::<Int64Type>("INT64 a (DECIMAL(18,3))", money, &[-5, 1_234_564]);
+        assert_eq!(decimal.unwrap(), "-0.01 1234.56", "rounded half away from zero");
+        let values = [bytes(&[0xff, 0xfb]), bytes(&[4, 0xd2]), bytes(&[0])];
+        let decimal = converted::<ByteArrayType>("BYTE_ARRAY a (DECIMAL(12,2))", money, &values);
+        assert_eq!(decimal.unwrap(), "-0.05 12.34 0.00");
+        assert!(converted::<Int64Type>("INT64 a (DECIMAL(18,2))", money, &[10_000_000_000]).is_err());
+
+        let unsigned = |data_type| converted::<Int64Type>("INT64 a (UINT_64)", data_type, &[1, -1]);
+        assert_eq!(unsigned(DataType::LargeInt).unwrap(), "1 18446744073709551615");
+        assert!(unsigned(DataType::BigInt).unwrap_err().to_string().contains("18446744073709551615"));
+        let unsigned = |data_type| converted::<Int32Type>("INT32 a (UINT_32)", data_type, &[1, -1]);
+        assert_eq!(unsigned(DataType::BigInt).unwrap(), "1 4294967295");
+        assert!(unsigned(DataType::Int).is_err());
+        let small = converted::<Int32Type>("INT32 a (UINT_8)", DataType::SmallInt, &[255]);
+        assert_eq!(small.unwrap(), "255");
+
+        let nanos = |data_type| converted::<Int64Type>("INT64 a (TIMESTAMP(NANOS,false))", data_type, &[-1, 1_999]);
+        assert_eq!(nanos(DataType::DateTime).unwrap(), "'1969-12-31 23:59:59.999999' '1970-01-01 00:00:00.000001'");
+        assert!(nanos(DataType::Date).is_err());
+        let utc = converted::<Int64Type>("INT64 a (TIMESTAMP(MILLIS,true))", DataType::DateTime, &[-1]);
+        assert_eq!(utc.unwrap(), "'1969-12-31 23:59:59.999000'");
+        let text = converted::<ByteArrayType>("BYTE_ARRAY a", DataType::String, &[bytes("ä".as_bytes())]);
+        assert_eq!(text.unwrap(), "'ä'");
+        assert!(converted::<ByteArrayType>("BYTE_ARRAY a", DataType::String, &[bytes(&[0xff])]).is_err());
+        assert!(converted::<Int32Type>("INT32 a (TIME(MILLIS,true))", DataType::Int, &[1]).is_err());
+    }
+
+    #[test]
     fn int96_of_every_year_of_the_calendar_is_read() {
         // 0001-01-01, 1969-12-31T23:59:59.999999999 and 9999-12-31 as Julian days and nanoseconds of the day.
         let days = |day: u32, nanoseconds: u64| {
