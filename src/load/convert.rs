@@ -6,6 +6,7 @@
 //! numbers, dates and booleans to text. Fractions beyond the scale of a DECIMAL are rounded half away from zero,
 //! nanoseconds are cut to the microsecond before them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -68,13 +69,13 @@ impl Converter {
 /// For each input column its position in the table. Extra and doubled columns are errors, and so are missing ones that
 /// do not allow NULL.
 pub fn match_columns(schema: &TableSchema, names: &[&str], input: &str) -> Result<Vec<usize>> {
-    let table: Vec<String> = schema.columns.iter().map(|column| column.name.as_str().to_lowercase()).collect();
+    let names_in_table = schema.columns.iter().map(|column| column.name.as_str().to_lowercase());
+    let table: HashMap<String, usize> = names_in_table.zip(0..).collect();
     let mut used = vec![false; table.len()];
     let mut positions = Vec::with_capacity(names.len());
     let mut extra = Vec::new();
     for name in names {
-        let lower = name.to_lowercase();
-        let Some(position) = table.iter().position(|column| *column == lower) else {
+        let Some(position) = table.get(&name.to_lowercase()).copied() else {
             extra.push(format!("{name:?}"));
             continue;
         };

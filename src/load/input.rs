@@ -159,6 +159,8 @@ impl Input {
     }
 
     fn pull_batches(&self, pull: &Mutex<Pull>, consume: &mut dyn FnMut(InputBatch) -> Result<()>) -> Result<()> {
+        // Batches mostly share one schema, and matching thousands of columns takes longer than converting a row of them.
+        let mut known: Option<(SchemaRef, Converter)> = None;
         loop {
             let taken = lock(pull).take()?;
             if taken.is_empty() {
@@ -169,7 +171,14 @@ impl Input {
                 let place = Place::Batch(number);
                 let input_bytes = batch.get_array_memory_size() as u64;
                 let is_small = is_small(batch.num_rows(), input_bytes);
-                let converter = Converter::of_schema(&self.schema, &self.arrow, &batch.schema(), &place.input())?;
+                let source = batch.schema();
+                let (_, converter) = match known.take().filter(|(schema, _)| Arc::ptr_eq(schema, &source)) {
+                    Some(same) => known.insert(same),
+                    None => {
+                        let converter = Converter::of_schema(&self.schema, &self.arrow, &source, &place.input())?;
+                        known.insert((source, converter))
+                    }
+                };
                 let rows = converter.convert(&batch, &place)?;
                 let batch = InputBatch { rows, place, sequence: number, input_bytes };
                 if is_small {
