@@ -2,11 +2,12 @@
 //! operation with one commit point, so only the state before it and the state after it may be seen.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use steledb::backup::BackupOptions;
 use steledb::fs::{Fault, FaultPlan, SimFs};
 use steledb::load::{LoadOptions, LoadSource};
-use steledb::progress::Observer;
+use steledb::progress::{Cancel, Observer, Phase, Progress};
 use steledb::restore::RestoreOptions;
 use steledb::snapshot::Selection;
 use steledb::{Clock, ErrorKind, Label, Result, Store, StoreOptions};
@@ -348,4 +349,38 @@ fn collecting_after_all_times_are_over() {
         }
     }
     println!("collect: {points} crash points");
+}
+
+/// Cancels when a phase ends.
+struct CancelAtEnd(Cancel);
+
+impl Progress for CancelAtEnd {
+    fn begin(&self, _: Phase, _: u64, _: u64) {}
+    fn advance(&self, _: Phase, _: u64, _: u64) {}
+    fn end(&self, _: Phase) {
+        self.0.cancel();
+    }
+}
+
+#[test]
+fn a_power_cut_after_a_failed_load_brings_no_file_back() {
+    let base = prepared();
+    let before = state(&open(&base.fork(), 3));
+    for seed in 0..100 {
+        let sim = base.fork();
+        let store = open(&sim, 3);
+        let cancel = Cancel::new();
+        let observer = Observer::new(Arc::new(CancelAtEnd(cancel.clone())), cancel);
+        let table = store.table("sales", "orders").unwrap();
+        let load = LoadOptions { observer, ..LoadOptions::default() };
+        let error = table.load(LoadSource::batches(vec![orders(300..400)]), &load).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+        sim.plan(Some(FaultPlan { at: 0, fault: Fault::CrashKeepingSome(seed) }));
+        store.create_database("crash").unwrap_err();
+        drop((table, store));
+        sim.restart();
+        let store = open(&sim, 4);
+        check_files(&sim, &store);
+        assert_eq!(state(&store), before, "seed {seed}");
+    }
 }
