@@ -260,6 +260,10 @@ impl Store {
                     tracing::warn!(%error, "a table directory of a failed restore stays until the next opening");
                 }
             }
+            // Before the records of the operations go: nobody would look for what a power cut brings back.
+            if let Err(error) = environment.fs.sync_dir(&environment.layout.tables()) {
+                tracing::warn!(%error, "the removal of a failed restore is not durable");
+            }
         }
         self.settle(closed, result)
     }

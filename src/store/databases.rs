@@ -67,9 +67,11 @@ impl Store {
         let committed =
             written.and_then(|_| self.inner.catalog.commit(|state| ddl::create_table(state, database, &name, id)));
         if let Err(error) = committed {
-            // With an unknown outcome the catalog may name the directory; the next opening decides.
-            if !error.is(ErrorKind::Poisoned) {
-                self.remove_garbage(layout.dir());
+            // With an unknown outcome the catalog may name the directory; the next opening decides. It has to, too, if the
+            // removal is not durable: the record stays as long as a power cut could bring the directory back.
+            let removed = !error.is(ErrorKind::Poisoned) && self.remove_garbage(layout.dir());
+            if !removed || environment.fs.sync_dir(&environment.layout.tables()).is_err() {
+                operation.leave_behind();
             }
             return Err(error);
         }

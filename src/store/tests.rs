@@ -313,3 +313,23 @@ fn a_rename_between_the_two_looks_of_a_drop_leaves_the_renamed_table_open() {
     store.drop_tables(tables, |state| ddl::drop_table(state, "d", "other")).unwrap();
     first.add_partition(range("p3", 20, 30)).unwrap();
 }
+
+#[test]
+fn a_power_cut_after_a_failed_creation_leaves_no_orphan() {
+    let base = SimFs::new();
+    drop(fresh(&base));
+    for (at, seed) in (0..40).flat_map(|at| (0..8).map(move |seed| (at, seed))) {
+        let sim = base.fork();
+        let store = Store::open_with(ROOT, options(sim.fs())).unwrap();
+        sim.plan(Some(FaultPlan { at, fault: Fault::Error }));
+        let created = store.create_table("d", "t", &ranges());
+        sim.plan(Some(FaultPlan { at: 0, fault: Fault::CrashKeepingSome(seed) }));
+        if created.is_err() {
+            let _ = store.create_database("crash");
+        }
+        drop((created, store));
+        sim.restart();
+        let store = Store::open_with(ROOT, options(sim.fs())).unwrap();
+        assert_eq!(store.orphans().unwrap(), Vec::<String>::new(), "error at {at}, seed {seed}");
+    }
+}

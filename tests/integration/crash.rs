@@ -384,3 +384,40 @@ fn a_power_cut_after_a_failed_load_brings_no_file_back() {
         assert_eq!(state(&store), before, "seed {seed}");
     }
 }
+
+/// Makes a table of the name that is being restored, just before its tables are swapped in.
+struct RivalAtPublish(Store);
+
+impl Progress for RivalAtPublish {
+    fn begin(&self, phase: Phase, _: u64, _: u64) {
+        if phase == Phase::Publish {
+            create_orders(&self.0, "orders");
+        }
+    }
+    fn advance(&self, _: Phase, _: u64, _: u64) {}
+    fn end(&self, _: Phase) {}
+}
+
+#[test]
+fn a_power_cut_after_a_failed_restore_leaves_no_orphan() {
+    let base = prepared_with_repository();
+    {
+        let store = open(&base, 3);
+        let backup = BackupOptions::new(Label::new("b").unwrap());
+        store.backup(&store.repository("r").unwrap(), &backup).unwrap();
+        store.drop_table("sales", "orders").unwrap();
+    }
+    for seed in 0..100 {
+        let sim = base.fork();
+        let store = open(&sim, 4);
+        let repository = store.repository("r").unwrap();
+        let observer = Observer::new(Arc::new(RivalAtPublish(store.clone())), Cancel::new());
+        let restore = RestoreOptions { observer, ..RestoreOptions::new(Label::new("b").unwrap()) };
+        assert_eq!(store.restore(&repository, &restore).unwrap_err().kind(), ErrorKind::Conflict);
+        sim.plan(Some(FaultPlan { at: 0, fault: Fault::CrashKeepingSome(seed) }));
+        store.create_database("crash").unwrap_err();
+        drop((repository, restore, store));
+        sim.restart();
+        check_files(&sim, &open(&sim, 5));
+    }
+}
