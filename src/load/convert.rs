@@ -14,7 +14,9 @@ use arrow::array::{
 };
 use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{CastOptions, can_cast_types, cast, cast_with_options};
-use arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef, TimeUnit, TimestampNanosecondType};
+use arrow::datatypes::{
+    DataType as ArrowType, Float32Type, Float64Type, Schema, SchemaRef, TimeUnit, TimestampNanosecondType,
+};
 use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 
@@ -238,12 +240,18 @@ fn first_changed(source: &ArrayRef, converted: &ArrayRef, way: Way) -> Result<Op
     if way == Way::CastExactly {
         let back = cast_with_options(converted, source.data_type(), &CastOptions::default())?;
         let differs = distinct(&back, source)?;
-        return Ok(differs.values().set_indices().next());
+        let mut changed = differs.values().set_indices();
+        if source.data_type().is_floating() {
+            // −0.0 comes back as 0.0, which is the same number.
+            let numbers = cast(source, &ArrowType::Float64)?;
+            return Ok(changed.find(|row| numbers.as_primitive::<Float64Type>().value(*row) != 0.0));
+        }
+        return Ok(changed.next());
     }
     // A double beyond the range of FLOAT becomes infinite instead of NULL.
     if let (ArrowType::Float64, ArrowType::Float32) = (source.data_type(), converted.data_type()) {
-        let doubles = source.as_primitive::<arrow::datatypes::Float64Type>().values();
-        let floats = converted.as_primitive::<arrow::datatypes::Float32Type>().values();
+        let doubles = source.as_primitive::<Float64Type>().values();
+        let floats = converted.as_primitive::<Float32Type>().values();
         return Ok(doubles
             .iter()
             .zip(floats)

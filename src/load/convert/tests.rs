@@ -178,8 +178,8 @@ fn nanoseconds_before_1970_are_cut_to_the_microsecond_before_them() {
 
 #[test]
 fn values_that_fit_are_cast() {
-    let whole = convert(DataType::BigInt, Arc::new(Float64Array::from(vec![Some(3.0), None]))).unwrap();
-    assert_eq!(whole.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), vec![Some(3), None]);
+    let whole = convert(DataType::BigInt, Arc::new(Float64Array::from(vec![Some(3.0), None, Some(-0.0)]))).unwrap();
+    assert_eq!(whole.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), vec![Some(3), None, Some(0)]);
     let float = convert(DataType::Float, Arc::new(Float64Array::from(vec![f64::INFINITY, 0.1]))).unwrap();
     assert_eq!(float.as_primitive::<Float32Type>().values()[..], [f32::INFINITY, 0.1]);
     let decimal = DataType::Decimal { precision: 10, scale: 2 };
