@@ -79,7 +79,11 @@ impl Store {
         let dropped = self.inner.catalog.current().dropped.clone();
         let mut bytes = BTreeMap::new();
         for &id in &dropped {
-            bytes.insert(id, self.table_bytes(id)?);
+            match self.table_bytes(id) {
+                // Who dropped the table removes its directory at this moment.
+                Err(error) if error.is(ErrorKind::NotFound) => bytes.insert(id, None),
+                size => bytes.insert(id, size?),
+            };
         }
         // A table that a drop removed at once has no directory any more: it is only to be forgotten.
         let gone: BTreeSet<TableId> = self.remove_dropped(&dropped).into_iter().collect();

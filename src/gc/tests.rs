@@ -74,3 +74,25 @@ fn a_table_that_is_closed_or_damaged_keeps_no_other_from_being_collected() {
     };
     assert_eq!([left(0), left(1), left(2)], [1, 1, 0]);
 }
+
+#[test]
+fn collecting_while_tables_are_dropped_finds_no_fault() {
+    let sim = SimFs::new();
+    let store = Store::create_with(ROOT, options(&sim)).unwrap();
+    store.create_database("d").unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..60 {
+                drop(truncated(&store, "t"));
+                store.drop_table("d", "t").unwrap();
+            }
+            done.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+        while !done.load(std::sync::atomic::Ordering::SeqCst) {
+            store.collect().unwrap();
+        }
+    });
+    store.collect().unwrap();
+    assert!(!sim.snapshot_paths().iter().any(|path| path.starts_with("/store/tables")));
+}
