@@ -1,6 +1,6 @@
 //! Rows that wait, by tablet, to become a segment.
 //!
-//! Memory = rows buffered + rows being written. A tablet is written when it alone has enough rows for one of as many
+//! Memory = rows buffered + rows being written + their open encoders, which hold at most a row group. A tablet is written when it alone has enough rows for one of as many
 //! segments as threads write at once, or, with many tablets, the largest one when half of the memory is buffered. The
 //! other half lets reading go on meanwhile; when that is full too, readers wait for a writer. A reader only waits while
 //! somebody writes, so a batch larger than the memory passes, and nothing waits for ever.
@@ -9,8 +9,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 
+use crate::segment::ROW_GROUP_BYTES;
+
 /// Rows of a tablet are written at the latest when they have so many bytes: larger segments sort no better.
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+
+/// What the encoders of one segment hold at most: a row group, which is never larger than the rows it is made of.
+const ENCODERS_BYTES_MAX: u64 = ROW_GROUP_BYTES as u64;
 
 /// The buffers of one load.
 pub struct Buffers {
@@ -118,6 +123,7 @@ impl Buffers {
         let number = buffer.segments;
         buffer.segments += 1;
         state.buffered_bytes -= bytes;
+        let bytes = bytes + bytes.min(ENCODERS_BYTES_MAX);
         state.writing_bytes += bytes;
         pieces.sort_by_key(|(sequence, _)| *sequence);
         let rows = pieces.into_iter().map(|(_, rows)| rows).collect();

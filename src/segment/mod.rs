@@ -17,7 +17,7 @@ pub use blocks::BlockTable;
 pub use reader::{SegmentReader, SegmentScanOptions};
 #[cfg(test)]
 pub use writer::write_segment;
-pub use writer::write_segment_from;
+pub use writer::{ROW_GROUP_BYTES, write_segment_from};
 
 use std::sync::atomic::AtomicU64;
 

@@ -34,7 +34,7 @@ pub(super) struct Shape {
 
 const SHAPE: Shape = Shape { row_group_rows: 256 << 10, page_rows: 20_000 };
 /// Encoded bytes of a row group, for tables with wide rows.
-const ROW_GROUP_BYTES: usize = 128 << 20;
+pub const ROW_GROUP_BYTES: usize = 128 << 20;
 /// Encoded bytes of a page before compression, about.
 const PAGE_BYTES: usize = 256 << 10;
 /// Values encoded between two looks at the size of a page.
