@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow::datatypes::{DataType as ArrowType, Schema, TimeUnit};
+use arrow::datatypes::{DataType as ArrowType, Schema};
 use bytes::Bytes;
 use clap::Args;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -178,9 +178,7 @@ fn column_type(arrow: &ArrowType) -> Option<DataType> {
             DataType::Decimal { precision: *precision, scale: u8::try_from(*scale).ok()? }
         }
         ArrowType::Date32 => DataType::Date,
-        ArrowType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond, None) => {
-            DataType::DateTime
-        }
+        ArrowType::Timestamp(_, None) => DataType::DateTime,
         ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View => DataType::String,
         ArrowType::Binary | ArrowType::LargeBinary | ArrowType::BinaryView => DataType::VarBinary,
         ArrowType::Dictionary(_, values) => column_type(values)?,

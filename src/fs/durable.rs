@@ -193,6 +193,12 @@ impl Fs {
         self.backend.sync_dir(dir).map_err(|error| self.poison("sync directory", dir, error))
     }
 
+    /// Has [`Fs::sync_all`] below `root` report every failed write-back from now on, also one that another process's sync
+    /// was told of first. Called once for a root, before anything is written there.
+    pub fn watch(&self, root: &Path) -> Result<()> {
+        self.backend.watch(root).map_err(|error| Error::io("open", root, error))
+    }
+
     /// Makes everything written so far on the file system of `path` durable; one call for a batch of files and
     /// directories. `path` is a directory.
     pub fn sync_all(&self, path: &Path) -> Result<()> {

@@ -118,6 +118,8 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn sync_dir(&self, dir: &Path) -> std::io::Result<()>;
     /// Makes everything on the file system of `path` durable (`syncfs`).
     fn sync_all(&self, path: &Path) -> std::io::Result<()>;
+    /// From here on no failed write-back below `root` goes unnoticed by [`Backend::sync_all`].
+    fn watch(&self, root: &Path) -> std::io::Result<()>;
     /// Bytes free for new files.
     fn free_bytes(&self, path: &Path) -> std::io::Result<u64>;
     /// Takes an advisory lock on a file (made if missing); `Ok(None)` if somebody else has it. Exclusive or shared.
@@ -143,7 +145,7 @@ pub(crate) trait BackendFile: Send + Sync {
 impl Fs {
     /// The operating system's files.
     pub fn os() -> Fs {
-        Fs::with_backend(Arc::new(os::OsBackend))
+        Fs::with_backend(Arc::new(os::OsBackend::default()))
     }
 
     /// Another handle of the same files: a failed sync of one does not poison the other. For a repository, which may lie

@@ -5,13 +5,19 @@ use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind, Result, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{CWD, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::fs::{Backend, BackendFile, Entry, EntryKind, mmap};
 
-pub(super) struct OsBackend;
+/// The kernel tells a failed write-back to every descriptor that was open when it happened, so the ones that whole file
+/// systems are synced through are kept open from the beginning.
+#[derive(Default)]
+pub(super) struct OsBackend {
+    watched: Mutex<Vec<(PathBuf, Arc<File>)>>,
+}
 
 struct OsFile {
     file: File,
@@ -83,7 +89,20 @@ impl Backend for OsBackend {
     }
 
     fn sync_all(&self, path: &Path) -> Result<()> {
-        Ok(rustix::fs::syncfs(open_dir(path)?)?)
+        let watched = || {
+            let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+            watched.iter().find(|(root, _)| path.starts_with(root)).map(|(_, dir)| dir.clone())
+        };
+        match watched() {
+            Some(dir) => Ok(rustix::fs::syncfs(dir)?),
+            None => Ok(rustix::fs::syncfs(open_dir(path)?)?),
+        }
+    }
+
+    fn watch(&self, root: &Path) -> Result<()> {
+        let dir = open_dir(root)?;
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).push((root.to_path_buf(), Arc::new(dir)));
+        Ok(())
     }
 
     fn free_bytes(&self, path: &Path) -> Result<u64> {

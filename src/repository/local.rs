@@ -64,6 +64,7 @@ impl LocalStorage {
             Some(EntryKind::Directory) => {}
             _ => return Err(Error::invalid(format!("{} is not a directory", root.display()))),
         }
+        fs.watch(&root)?;
         let (directories, pending) = (Mutex::default(), Mutex::default());
         Ok(LocalStorage { fs, root, ids: IdSource::system(), directories, pending })
     }

@@ -33,7 +33,7 @@ pub enum Distribution {
         /// Buckets of every partition.
         buckets: u32,
     },
-    /// Every batch goes to the next bucket.
+    /// Rows go to one bucket after the other, about a thousand or a whole batch at a time.
     Random {
         /// Buckets of every partition.
         buckets: u32,

@@ -33,6 +33,7 @@ impl Store {
         fs.create_dir_all(root)?;
         let layout = StoreLayout::new(fs.canonical(root)?);
         let lock = lock(fs, &layout)?;
+        fs.watch(layout.root())?;
         // Another process may have been faster than the lock.
         check_empty(fs, &layout)?;
         clear_unfinished(fs, &layout)?;
@@ -61,6 +62,7 @@ impl Store {
     pub fn open_with(root: impl AsRef<Path>, options: StoreOptions) -> Result<Store> {
         let (layout, record) = read_identity(&options.fs, root.as_ref())?;
         let lock = lock(&options.fs, &layout)?;
+        options.fs.watch(layout.root())?;
         let environment = environment(layout, record.store, &options, None)?;
         let catalog = Catalog::open(&environment)?;
         recover::make_names_durable(&environment, &catalog.current())?;

@@ -133,6 +133,10 @@ impl Backend for SimBackend {
         })
     }
 
+    fn watch(&self, root: &Path) -> Result<()> {
+        self.metadata(root).map(drop)
+    }
+
     fn sync_all(&self, path: &Path) -> Result<()> {
         self.change(Operation::Other, |state| {
             state.names(state.locate(path)?)?;
