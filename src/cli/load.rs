@@ -189,6 +189,8 @@ fn column_type(arrow: &ArrowType) -> Option<DataType> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use arrow::datatypes::TimeUnit;
+
     use super::*;
 
     #[test]
@@ -203,7 +205,9 @@ mod tests {
     fn types_without_a_column_type_are_none() {
         assert_eq!(column_type(&ArrowType::UInt64), Some(DataType::LargeInt));
         assert_eq!(column_type(&ArrowType::Decimal128(10, -2)), None);
-        assert_eq!(column_type(&ArrowType::Timestamp(TimeUnit::Nanosecond, None)), None);
+        let timestamp = |zone: Option<&str>| ArrowType::Timestamp(TimeUnit::Nanosecond, zone.map(Into::into));
+        assert_eq!(column_type(&timestamp(None)), Some(DataType::DateTime));
+        assert_eq!(column_type(&timestamp(Some("UTC"))), None);
         assert_eq!(column_type(&ArrowType::Null), None);
     }
 }
