@@ -32,7 +32,7 @@ pub(super) struct BackupsArguments {
 }
 
 pub(super) fn run(session: &Session, arguments: &BackupArguments) -> Result<Ended> {
-    let store = session.open()?;
+    let store = session.open_to_read()?;
     let repository = store.repository(&arguments.repository)?;
     let options = BackupOptions {
         label: arguments.label.clone(),

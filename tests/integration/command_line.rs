@@ -124,6 +124,21 @@ fn lost_table_comes_back_and_overwriting_is_undone() {
 }
 
 #[test]
+fn another_process_reads_and_backs_up_beside_the_writer_and_cannot_write() {
+    let shell = Shell::with_rows();
+    shell.ok(&["repository", "create", "r", &format!("file://{}", shell.path("repository").display())]);
+    let writer = steledb::Store::open(shell.path("store")).unwrap();
+    assert_eq!(shell.ok(&["scan", "d.t", "--count"]), "100\n");
+    assert!(shell.ok(&["backup", "r", "--label", "beside"]).contains("100 rows"));
+    assert!(shell.ok(&["verify", "--repository", "r", "--full"]).contains("sound"));
+    let (code, text) = shell.fails(&["load", "d.t", "rows.csv"]);
+    assert_eq!(code, 1);
+    assert!(text.contains("another process has the store"), "{text}");
+    drop(writer);
+    shell.ok(&["load", "d.t", "rows.csv"]);
+}
+
+#[test]
 fn every_file_can_be_inspected() {
     let shell = Shell::with_rows();
     let location = format!("file://{}", shell.path("repository").display());
