@@ -5,6 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// A source of wall-clock time; cheap to clone.
+///
+/// ```
+/// use steledb::Clock;
+/// let clock = Clock::manual(1_000);
+/// clock.advance(500);
+/// assert_eq!(clock.now_ms(), 1_500);
+/// assert!(Clock::system().now_ms() > clock.now_ms());
+/// ```
 #[derive(Clone, Default)]
 pub struct Clock {
     manual: Option<Arc<AtomicI64>>,

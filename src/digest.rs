@@ -8,6 +8,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{Error, Result};
 
 /// The BLAKE3 digest of a byte sequence. Written as 64 lower-case hexadecimal digits.
+///
+/// ```
+/// use steledb::Digest;
+/// let digest = Digest::of(b"some bytes");
+/// assert_eq!(digest.to_string().parse::<Digest>()?, digest);
+/// assert_ne!(digest, Digest::of(b"other bytes"));
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 

@@ -5,11 +5,26 @@ use std::fmt;
 use std::path::Path;
 
 /// What every fallible call of this crate returns.
+///
+/// ```
+/// fn rows(store: &steledb::Store) -> steledb::Result<u64> {
+///     store.table("sales", "orders")?.scan().count()
+/// }
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// What the caller can do about an error.
+///
+/// ```
+/// use steledb::{ErrorKind, Store};
+/// match Store::open("/no/such/store") {
+///     Ok(_) => unreachable!(),
+///     Err(error) if error.is(ErrorKind::Conflict) => println!("another process writes it: {error}"),
+///     Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

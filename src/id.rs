@@ -13,6 +13,13 @@ use crate::error::{Error, Result};
 use crate::limits::{LABEL_BYTES_MAX, NAME_BYTES_MAX};
 
 /// Where random ids come from; cheap to clone.
+///
+/// ```
+/// use steledb::{IdSource, TableId};
+/// let id = |source: &IdSource| TableId::random(source);
+/// assert_eq!(id(&IdSource::seeded(1)), id(&IdSource::seeded(1)));
+/// assert_ne!(id(&IdSource::system()), id(&IdSource::system()));
+/// ```
 #[derive(Clone)]
 pub struct IdSource {
     random: Arc<Mutex<StdRng>>,
@@ -44,6 +51,13 @@ macro_rules! random_ids {
         $(#[$doc])*
         #[doc = ""]
         #[doc = "Written as 32 lower-case hexadecimal digits."]
+        #[doc = ""]
+        #[doc = "```"]
+        #[doc = concat!("use steledb::{IdSource, ", stringify!($name), "};")]
+        #[doc = concat!("let id = ", stringify!($name), "::random(&IdSource::system());")]
+        #[doc = concat!("assert_eq!(id.to_string().parse::<", stringify!($name), ">()?, id);")]
+        #[doc = "# Ok::<(), steledb::Error>(())"]
+        #[doc = "```"]
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(u128);
 
@@ -121,6 +135,12 @@ fn parse_hex_128(text: &str) -> Option<u128> {
 macro_rules! numbers {
     ($($(#[$doc:meta])* $name:ident($raw:ty);)*) => {$(
         $(#[$doc])*
+        #[doc = ""]
+        #[doc = "```"]
+        #[doc = concat!("use steledb::", stringify!($name), ";")]
+        #[doc = concat!("let first = ", stringify!($name), "::new(1);")]
+        #[doc = "assert_eq!(first.next().map(|second| second.get()), Some(2));"]
+        #[doc = "```"]
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name($raw);
@@ -164,6 +184,12 @@ numbers! {
 }
 
 /// A tablet: one bucket of one partition of a table. Written `<partition id>/<bucket>`.
+///
+/// ```
+/// use steledb::{BucketIndex, PartitionId, TabletId};
+/// let tablet = TabletId { partition: PartitionId::new(7), bucket: BucketIndex::new(0) };
+/// assert_eq!(tablet.to_string(), "7/0");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TabletId {
     /// The partition.
@@ -179,6 +205,16 @@ impl fmt::Display for TabletId {
 }
 
 /// The name of a segment file within its table: unique for ever, because the rowset id is random.
+///
+/// ```
+/// use steledb::SegmentName;
+/// let path = "7/0-00112233445566778899aabbccddeeff-2.parquet";
+/// let name = SegmentName::parse(path)?;
+/// assert_eq!((name.partition.get(), name.bucket.get(), name.number), (7, 0, 2));
+/// assert_eq!(name.delta_path(), path);
+/// assert!(SegmentName::parse("7/../secret.parquet").is_err());
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentName {
     /// The partition.
@@ -264,6 +300,13 @@ impl Name {
 
 /// The label of a load, snapshot or backup: 1 to 255 bytes of UTF-8 without control characters or white space at
 /// an end. Repositories name it by its hash, so any other character is allowed.
+///
+/// ```
+/// use steledb::Label;
+/// assert_eq!(Label::new("monday, 12:00")?.as_str(), "monday, 12:00");
+/// assert!(Label::new("").is_err());
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Label(Arc<str>);

@@ -8,6 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, Result};
 
 /// A step of an operation, in the order it runs.
+///
+/// ```
+/// use steledb::progress::Phase;
+/// assert_eq!(Phase::Upload.to_string(), "upload");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -42,6 +47,37 @@ impl fmt::Display for Phase {
 }
 
 /// Receives progress. Called from several threads at once; must return quickly.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use steledb::load::{LoadOptions, LoadSource};
+/// use steledb::progress::{Cancel, Observer, Phase, Progress};
+///
+/// #[derive(Default)]
+/// struct Rows(AtomicU64);
+///
+/// impl Progress for Rows {
+///     fn begin(&self, _phase: Phase, _items_total: u64, _bytes_total: u64) {}
+///     fn advance(&self, _phase: Phase, items: u64, _bytes: u64) {
+///         self.0.fetch_add(items, Ordering::Relaxed);
+///     }
+///     fn end(&self, _phase: Phase) {}
+/// }
+///
+/// let rows = Arc::new(Rows::default());
+/// let observer = Observer::new(rows.clone(), Cancel::new());
+/// orders.load(LoadSource::batches(vec![batch]), &LoadOptions { label: None, observer })?;
+/// assert_eq!(rows.0.load(Ordering::Relaxed), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Progress: Send + Sync {
     /// A phase begins; the totals are what is known by now, 0 if nothing is.
     fn begin(&self, phase: Phase, items_total: u64, bytes_total: u64);
@@ -52,6 +88,27 @@ pub trait Progress: Send + Sync {
 }
 
 /// Stops an operation from another thread or a signal handler; cheap to clone.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// use steledb::ErrorKind;
+/// use steledb::load::{LoadOptions, LoadSource};
+/// use steledb::progress::{Cancel, Observer};
+/// let cancel = Cancel::new();
+/// let observer = Observer::cancelled_by(cancel.clone());
+/// // Usually from another thread, while the load runs.
+/// cancel.cancel();
+/// let error = orders.load(LoadSource::batches(vec![batch]), &LoadOptions { label: None, observer }).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Cancelled);
+/// assert_eq!(orders.scan().count()?, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
@@ -73,6 +130,16 @@ impl Cancel {
 }
 
 /// Progress receiver and cancellation of one operation; cheap to clone. The default is silent and never cancelled.
+///
+/// ```
+/// use steledb::progress::{Cancel, Observer};
+/// let cancel = Cancel::new();
+/// let observer = Observer::cancelled_by(cancel.clone());
+/// assert!(observer.check().is_ok());
+/// cancel.cancel();
+/// assert!(observer.check().is_err());
+/// assert!(Observer::silent().check().is_ok());
+/// ```
 #[derive(Clone, Default)]
 pub struct Observer {
     progress: Option<Arc<dyn Progress>>,
@@ -113,6 +180,16 @@ impl Observer {
 }
 
 /// A running phase; ends when dropped.
+///
+/// ```
+/// use steledb::progress::{Observer, Phase};
+/// let observer = Observer::silent();
+/// let phase = observer.begin(Phase::Fetch, 2, 200);
+/// phase.advance(1, 100);
+/// phase.check()?;
+/// drop(phase); // the phase is over
+/// # Ok::<(), steledb::Error>(())
+/// ```
 pub struct PhaseGuard<'a> {
     observer: &'a Observer,
     phase: Phase,

@@ -5,6 +5,23 @@ use crate::id::{ColumnId, SegmentName};
 use crate::schema::{ColumnFingerprints, Value};
 
 /// A published segment. Everything here is in the table log (`add` action), so that planning reads no segment.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// let version = orders.version();
+/// let segment = version.segments().next().unwrap();
+/// let bytes = std::fs::read(version.layout.segment(&segment.name))?;
+/// assert_eq!(segment.size_bytes, bytes.len() as u64);
+/// assert_eq!(segment.digest, steledb::Digest::of(&bytes));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SegmentMeta {
     /// Its name in the table.
@@ -26,6 +43,21 @@ pub struct SegmentMeta {
 }
 
 /// The end of a segment file: page indexes, bloom filters and footer, from the end of the row groups to the end.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// let version = orders.version();
+/// let segment = version.segments().next().unwrap();
+/// assert!(segment.tail.offset < segment.size_bytes);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentTail {
     /// Where it begins = length of the block-checked part, in bytes.

@@ -13,6 +13,19 @@ use std::sync::{Mutex, PoisonError};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How deep a check goes.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// use steledb::check::CheckLevel;
+/// let fast = store.verify(CheckLevel::Fast, &Default::default())?;
+/// let full = store.verify(CheckLevel::Full, &Default::default())?;
+/// assert!(fast.is_sound() && full.is_sound());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckLevel {
     /// All metadata, that every file is there with its size, and every local segment's tail and footer.
@@ -23,6 +36,26 @@ pub enum CheckLevel {
 }
 
 /// One thing that is not as it should be.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// use steledb::check::CheckLevel;
+/// let version = orders.version();
+/// let segment = version.layout.segment(&version.segments().next().unwrap().name);
+/// std::fs::remove_file(segment)?;
+/// let report = store.verify(CheckLevel::Fast, &Default::default())?;
+/// let damage = &report.damaged[0];
+/// assert_eq!(damage.belongs_to, "table sales.orders");
+/// println!("{}: {}", damage.file, damage.problem);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Damage {
     /// The file or key, relative to the root.

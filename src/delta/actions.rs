@@ -71,6 +71,19 @@ pub struct Protocol {
 }
 
 /// Delta's `metaData`: the table's schema and identity.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// let metadata = &orders.version().metadata;
+/// let lineage = metadata.lineage;
+/// store.rename_table("sales", "orders", "orders_2025")?;
+/// assert_eq!(store.table("sales", "orders_2025")?.version().metadata.lineage, lineage);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableMetadata {
     /// Written as Delta's `id` (UUID form).

@@ -9,6 +9,20 @@ use crate::id::{Name, RepositoryId, TableId, UndoId};
 
 /// A catalog file. Its number and the link make a stale copy under another number, or a file of another store, damage
 /// instead of an older state.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let path = store.root().join("catalog/00000000000000000002.json");
+/// # let bytes = std::fs::read(path)?;
+/// use steledb::format::{CatalogRecord, DocumentKind, decode_document};
+/// let record: CatalogRecord = decode_document(DocumentKind::Catalog, &bytes, "catalog")?;
+/// assert_eq!(record.number, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CatalogRecord {
@@ -21,6 +35,11 @@ pub struct CatalogRecord {
 }
 
 /// The whole catalog at one moment.
+///
+/// ```
+/// use steledb::format::CatalogState;
+/// assert!(CatalogState::default().databases.is_empty());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CatalogState {
@@ -35,6 +54,14 @@ pub struct CatalogState {
 }
 
 /// A database.
+///
+/// ```
+/// use steledb::Name;
+/// use steledb::format::{CatalogState, DatabaseEntry};
+/// let mut state = CatalogState::default();
+/// state.databases.insert(Name::new("sales")?, DatabaseEntry::default());
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseEntry {
@@ -46,6 +73,15 @@ pub struct DatabaseEntry {
 }
 
 /// A table.
+///
+/// ```
+/// use steledb::format::{DatabaseEntry, TableEntry};
+/// use steledb::{IdSource, Name, TableId};
+/// let table = TableId::random(&IdSource::system());
+/// let mut database = DatabaseEntry::default();
+/// database.tables.insert(Name::new("orders")?, TableEntry { table });
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableEntry {
@@ -54,6 +90,15 @@ pub struct TableEntry {
 }
 
 /// A repository that the store knows.
+///
+/// ```
+/// use steledb::format::RepositoryEntry;
+/// use steledb::{IdSource, RepositoryId};
+/// let repository = RepositoryId::random(&IdSource::system());
+/// let location = "file:///backups".to_owned();
+/// let entry = RepositoryEntry { repository, location, read_only: true, created_ms: 0 };
+/// assert!(entry.read_only);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RepositoryEntry {
@@ -68,6 +113,27 @@ pub struct RepositoryEntry {
 }
 
 /// One restore that can be undone.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// # let location = dir.path().join("backups").display().to_string();
+/// # let repository = store.create_repository("disk", &location)?;
+/// # let monday = steledb::Label::new("monday")?;
+/// # store.backup(&repository, &steledb::backup::BackupOptions::new(monday.clone()))?;
+/// # store.restore(&repository, &steledb::restore::RestoreOptions::new(monday))?;
+/// for entry in store.undo_list() {
+///     println!("{}: {} ({} tables)", entry.undo, entry.description, entry.tables.len());
+///     store.undo(entry.undo)?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UndoEntry {
@@ -84,6 +150,26 @@ pub struct UndoEntry {
 }
 
 /// What one name stood for before a restore.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// # let location = dir.path().join("backups").display().to_string();
+/// # let repository = store.create_repository("disk", &location)?;
+/// # let monday = steledb::Label::new("monday")?;
+/// # store.backup(&repository, &steledb::backup::BackupOptions::new(monday.clone()))?;
+/// # store.restore(&repository, &steledb::restore::RestoreOptions::new(monday))?;
+/// let undone = &store.undo_list()[0].tables[0];
+/// assert_eq!(undone.name.as_str(), "orders");
+/// assert_eq!(undone.before, Some(orders.version().metadata.table));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UndoTable {

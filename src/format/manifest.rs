@@ -11,6 +11,23 @@ use crate::schema::{ColumnFingerprints, PartitionMeta, TableSchema, first_overla
 use crate::segment_meta::SegmentMeta;
 
 /// What a snapshot or a backup holds.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// # let noon = steledb::Label::new("noon")?;
+/// # store.create_snapshot(&noon, &Default::default(), &Default::default())?;
+/// let manifest = store.snapshot_manifest(&noon)?;
+/// assert_eq!((&manifest.label, manifest.store), (&noon, store.id()));
+/// assert_eq!((manifest.tables.len(), manifest.views.len()), (1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -29,6 +46,24 @@ pub struct Manifest {
 }
 
 /// One table.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// # let noon = steledb::Label::new("noon")?;
+/// # store.create_snapshot(&noon, &Default::default(), &Default::default())?;
+/// let manifest = store.snapshot_manifest(&noon)?;
+/// let table = &manifest.tables[0];
+/// assert_eq!(table.name.as_str(), "orders");
+/// assert_eq!(table.fingerprints, orders.version().fingerprints(None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestTable {
@@ -61,6 +96,23 @@ pub struct ManifestTable {
 }
 
 /// One partition.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// # let noon = steledb::Label::new("noon")?;
+/// # store.create_snapshot(&noon, &Default::default(), &Default::default())?;
+/// let manifest = store.snapshot_manifest(&noon)?;
+/// let partition = &manifest.tables[0].partitions[0];
+/// assert_eq!((partition.partition.name.as_str(), partition.segments.len()), ("orders", 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestPartition {
@@ -71,6 +123,24 @@ pub struct ManifestPartition {
 }
 
 /// One segment.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// # let noon = steledb::Label::new("noon")?;
+/// # store.create_snapshot(&noon, &Default::default(), &Default::default())?;
+/// let manifest = store.snapshot_manifest(&noon)?;
+/// let segment = &manifest.tables[0].partitions[0].segments[0];
+/// assert_eq!(segment.segment.rows, 3);
+/// assert_eq!(segment.nonce, None); // only segments of a backup have one
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestSegment {
@@ -83,6 +153,14 @@ pub struct ManifestSegment {
 }
 
 /// One view.
+///
+/// ```
+/// use steledb::Name;
+/// use steledb::format::ManifestView;
+/// let sql = "SELECT id FROM orders".to_owned();
+/// let view = ManifestView { database: Name::new("sales")?, name: Name::new("ids")?, sql };
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestView {

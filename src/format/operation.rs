@@ -6,6 +6,14 @@ use serde::{Deserialize, Serialize};
 use crate::id::{RowsetId, TableId, Version};
 
 /// Written, durably, before the first file it speaks of.
+///
+/// ```
+/// use steledb::format::{DocumentKind, OperationRecord, encode_document};
+/// use steledb::{IdSource, TableId};
+/// let record = OperationRecord::Table { table: TableId::random(&IdSource::system()) };
+/// assert!(encode_document(DocumentKind::Operation, &record)?.ends_with(b"\"}}"));
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum OperationRecord {

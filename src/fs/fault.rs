@@ -1,6 +1,15 @@
 //! What the in-memory file system does wrong, and when.
 
 /// What happens at the chosen operation.
+///
+/// ```
+/// use std::path::Path;
+/// use steledb::fs::{Fault, FaultPlan, SimFs};
+/// let sim = SimFs::new();
+/// sim.plan(Some(FaultPlan { at: 0, fault: Fault::NoSpace }));
+/// let error = sim.fs().create_dir(Path::new("/dir")).unwrap_err();
+/// assert!(error.to_string().contains("No space left"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The operation fails with EIO; later ones work.
@@ -16,6 +25,19 @@ pub enum Fault {
 }
 
 /// Which operation fails, counted from 0 over all operations that change something.
+///
+/// ```
+/// use std::path::Path;
+/// use steledb::fs::{Fault, FaultPlan, SimFs};
+/// let sim = SimFs::new();
+/// // Counts the operations of a workload, then lets its last one fail.
+/// sim.fs().replace(Path::new("/file"), b"1")?;
+/// let at = sim.operations() - 1;
+/// sim.plan(Some(FaultPlan { at, fault: Fault::Error }));
+/// assert!(sim.fs().replace(Path::new("/file"), b"2").is_err());
+/// assert!(sim.fault_happened());
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultPlan {
     /// The operation.

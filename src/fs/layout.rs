@@ -82,6 +82,18 @@ impl StoreLayout {
 }
 
 /// The paths of a table directory: a Delta table.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// // A table's directory is a Delta table, which other engines read.
+/// let layout = &orders.version().layout;
+/// assert!(layout.log().join("00000000000000000000.json").exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableLayout {
     dir: PathBuf,

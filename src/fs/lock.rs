@@ -13,6 +13,18 @@ use crate::fs::{EntryKind, Fs};
 const HOLD_ATTEMPTS: u32 = 1000;
 
 /// A held lock; released when dropped or when the process ends.
+///
+/// ```
+/// use std::path::Path;
+/// use steledb::ErrorKind;
+/// use steledb::fs::SimFs;
+/// let fs = SimFs::new().fs();
+/// let lock = fs.lock_exclusive(Path::new("/LOCK"))?;
+/// assert!(fs.lock_exclusive(Path::new("/LOCK")).is_err_and(|error| error.is(ErrorKind::Conflict)));
+/// drop(lock);
+/// assert!(fs.lock_exclusive(Path::new("/LOCK")).is_ok());
+/// # Ok::<(), steledb::Error>(())
+/// ```
 pub struct LockFile {
     _held: Box<dyn Send + Sync>,
 }

@@ -21,11 +21,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use fault::{Fault, FaultPlan};
-pub use layout::{LogFileName, StoreLayout, TableLayout, parse_catalog_name};
+pub use layout::TableLayout;
+pub(crate) use layout::{LogFileName, StoreLayout, parse_catalog_name};
 pub use lock::LockFile;
 pub use sim::SimFs;
 
 /// A file system; cheap to clone. A failed sync poisons all clones: writes are refused until a new handle is made.
+///
+/// ```
+/// use steledb::fs::Fs;
+/// # let dir = tempfile::tempdir().unwrap();
+/// let fs = Fs::os();
+/// let path = dir.path().join("settings");
+/// fs.replace(&path, b"first")?;
+/// fs.replace(&path, b"second")?; // durable, and never half-written
+/// assert_eq!(fs.read(&path, 100)?, b"second");
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Fs {
     backend: Arc<dyn Backend>,
@@ -33,6 +45,16 @@ pub struct Fs {
 }
 
 /// What a name in a directory is.
+///
+/// ```
+/// use std::path::Path;
+/// use steledb::fs::{EntryKind, SimFs};
+/// let fs = SimFs::new().fs();
+/// fs.replace(Path::new("/file"), b"bytes")?;
+/// let entry = &fs.list(Path::new("/"))?[0];
+/// assert_eq!((entry.name.as_str(), entry.kind, entry.size_bytes), ("file", EntryKind::File, 5));
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The name, without the directory.
@@ -44,6 +66,15 @@ pub struct Entry {
 }
 
 /// The kind of an [`Entry`].
+///
+/// ```
+/// use std::path::Path;
+/// use steledb::fs::{EntryKind, SimFs};
+/// let fs = SimFs::new().fs();
+/// fs.create_dir(Path::new("/dir"))?;
+/// assert_eq!(fs.entry(Path::new("/dir"))?.map(|entry| entry.kind), Some(EntryKind::Directory));
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryKind {
     /// A regular file.
@@ -55,6 +86,16 @@ pub enum EntryKind {
 }
 
 /// Whether a put-if-absent made the file.
+///
+/// ```
+/// use std::path::Path;
+/// use steledb::fs::{Put, SimFs};
+/// let fs = SimFs::new().fs();
+/// let put = |bytes| fs.put_new(Path::new("/name"), Path::new("/temporary"), bytes);
+/// assert_eq!(put(b"first")?, Put::Created);
+/// assert_eq!(put(b"second")?, Put::Exists);
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Put {
@@ -65,6 +106,17 @@ pub enum Put {
 }
 
 /// Which parts of a batch of new files are made durable how.
+///
+/// ```
+/// use std::path::Path;
+/// use steledb::fs::{SimFs, SyncMode};
+/// let fs = SimFs::new().fs();
+/// for name in ["/a", "/b", "/c"] {
+///     fs.create_file(Path::new(name))?.finish(SyncMode::Batch)?;
+/// }
+/// fs.sync_all(Path::new("/"))?; // all three at once
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyncMode {
     /// fsync of each file as it is finished.
@@ -74,6 +126,19 @@ pub enum SyncMode {
 }
 
 /// A file being written; made by [`Fs::create_file`]. Dropped unfinished, it stays as garbage under its (staging) name.
+///
+/// ```
+/// use std::io::Write;
+/// use std::path::Path;
+/// use steledb::fs::{SimFs, SyncMode};
+/// let fs = SimFs::new().fs();
+/// let mut file = fs.create_file(Path::new("/file"))?;
+/// file.write_all(b"bytes")?;
+/// file.finish(SyncMode::EachFile)?;
+/// fs.sync_dir(Path::new("/"))?;
+/// assert_eq!(fs.read(Path::new("/file"), 100)?, b"bytes");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct FileWriter {
     file: Box<dyn BackendFile>,
     path: PathBuf,
@@ -86,6 +151,19 @@ pub struct FileWriter {
 }
 
 /// A file open for positioned reads; `Send + Sync`, never moves a cursor.
+///
+/// ```
+/// use std::path::Path;
+/// use steledb::fs::SimFs;
+/// let fs = SimFs::new().fs();
+/// fs.replace(Path::new("/file"), b"some bytes")?;
+/// let file = fs.open(Path::new("/file"))?;
+/// assert_eq!(file.size_bytes(), 10);
+/// let mut piece = [0; 5];
+/// file.read_exact_at(5, &mut piece)?;
+/// assert_eq!(&piece, b"bytes");
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct FileReader {
     file: Arc<dyn BackendFile>,

@@ -25,6 +25,21 @@ const CHUNK_BYTES: usize = 2 << 20;
 const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// How CSV files are read.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// use steledb::load::{CsvOptions, LoadOptions, LoadSource};
+/// let path = dir.path().join("orders.csv");
+/// std::fs::write(&path, "id\n1\n2\n")?;
+/// let semicolons = CsvOptions { separator: b';', ..CsvOptions::default() };
+/// orders.load(LoadSource::Csv(vec![path], semicolons), &LoadOptions::default())?;
+/// assert_eq!(orders.scan().count()?, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvOptions {
     /// Whether the first line of each file names the columns; without it they come in table order.

@@ -22,6 +22,22 @@ const SMALL_ROWS: usize = 1024;
 const SMALL_BYTES: u64 = 4 << 20;
 
 /// Rows to load. Columns are matched by name, ignoring case; a missing column is NULL if it may be, else an error.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// use std::sync::Arc;
+/// use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+/// use steledb::load::{LoadOptions, LoadSource};
+/// let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+/// let batch = RecordBatch::try_from_iter([("id", ids)])?;
+/// orders.load(LoadSource::batches(vec![batch]), &LoadOptions::default())?;
+/// assert_eq!(orders.scan().count()?, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub enum LoadSource {
     /// Arrow batches, pulled one at a time.
     Batches(Box<dyn Iterator<Item = Result<RecordBatch>> + Send>),

@@ -45,6 +45,24 @@ use crate::table::{Operation, TableVersion};
 const SYNC_EACH_TABLETS_MAX: usize = 64;
 
 /// How a load runs.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// use steledb::Label;
+/// use steledb::load::{LoadOptions, LoadSource};
+/// let once = LoadOptions { label: Some(Label::new("file 17")?), ..LoadOptions::default() };
+/// orders.load(LoadSource::batches(vec![batch.clone()]), &once)?;
+/// // A second attempt after a lost answer does no harm.
+/// assert!(orders.load(LoadSource::batches(vec![batch]), &once)?.already_loaded);
+/// assert_eq!(orders.scan().count()?, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct LoadOptions {
     /// A load with the label of an earlier one of the database is a no-op that says so.
@@ -54,6 +72,21 @@ pub struct LoadOptions {
 }
 
 /// What a load did.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// use steledb::load::{LoadOptions, LoadSource};
+/// let report = orders.load(LoadSource::batches(vec![batch]), &LoadOptions::default())?;
+/// assert_eq!((report.rows, report.segments), (3, 1));
+/// assert_eq!(report.version, orders.version().version);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadReport {
     /// Rows now in the table.

@@ -17,6 +17,12 @@ use crate::id::ColumnId;
 use crate::schema::{DataType, Value};
 
 /// How a column compares with a value.
+///
+/// ```
+/// use steledb::{Comparison, Predicate, Value};
+/// let other = Predicate::Compare("city".into(), Comparison::NotEqual, Value::Text("Wien".into()));
+/// assert_ne!(other, Predicate::eq("city", Value::Text("Wien".into())));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     /// `=`

@@ -8,6 +8,13 @@ use crate::format::SegmentKey;
 use crate::id::{BackupId, Label, LineageId};
 
 /// A key below the repository's root.
+///
+/// ```
+/// use steledb::repository::RepositoryKey;
+/// assert_eq!(RepositoryKey::Identity.to_string(), "repository.json");
+/// assert_eq!(RepositoryKey::parse("repository.json"), Some(RepositoryKey::Identity));
+/// assert_eq!(RepositoryKey::parse("../repository.json"), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RepositoryKey {
     /// `repository.json`
@@ -37,6 +44,15 @@ pub enum RepositoryKey {
 }
 
 /// The first 16 bytes of BLAKE3 of a label.
+///
+/// ```
+/// use steledb::Label;
+/// use steledb::repository::{LabelHash, RepositoryKey};
+/// let hash = LabelHash::of(&Label::new("nightly")?);
+/// let first = RepositoryKey::Label(hash, 0).to_string();
+/// assert!(first.starts_with("labels/81c34b3b11dd9dcf9f5b5c32b3d20427/"));
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LabelHash([u8; 16]);
 

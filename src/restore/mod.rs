@@ -27,6 +27,18 @@ use crate::store::Store;
 use crate::table::LiveTable;
 
 /// How a restore runs.
+///
+/// ```
+/// use steledb::restore::RestoreOptions;
+/// use steledb::snapshot::{Selection, TableSelection};
+/// use steledb::{Label, Name};
+/// let (sales, orders) = (Name::new("sales")?, Name::new("orders")?);
+/// let one = TableSelection { table: orders.clone(), partitions: vec![] };
+/// let mut beside = RestoreOptions::new(Label::new("monday")?);
+/// beside.selection = Selection::Tables(sales.clone(), vec![one]);
+/// beside.rename_tables.insert((sales, orders), Name::new("orders_of_monday")?);
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct RestoreOptions {
     /// The backup.
@@ -42,6 +54,28 @@ pub struct RestoreOptions {
 }
 
 /// A restored table.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// # let location = dir.path().join("backups").display().to_string();
+/// # let repository = store.create_repository("disk", &location)?;
+/// # let monday = steledb::Label::new("monday")?;
+/// # store.backup(&repository, &steledb::backup::BackupOptions::new(monday.clone()))?;
+/// use steledb::restore::RestoreOptions;
+/// let report = store.restore(&repository, &RestoreOptions::new(monday))?;
+/// let table = &report.tables[0];
+/// assert_eq!(format!("{}.{}", table.database, table.name), "sales.orders");
+/// assert!(table.replaced);
+/// assert_eq!(table.rows, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoredTable {
     /// Target database.
@@ -55,6 +89,30 @@ pub struct RestoredTable {
 }
 
 /// What a restore did.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// # let location = dir.path().join("backups").display().to_string();
+/// # let repository = store.create_repository("disk", &location)?;
+/// # let monday = steledb::Label::new("monday")?;
+/// # store.backup(&repository, &steledb::backup::BackupOptions::new(monday.clone()))?;
+/// use steledb::restore::RestoreOptions;
+/// orders.truncate()?;
+/// let report = store.restore(&repository, &RestoreOptions::new(monday))?;
+/// assert_eq!(store.table("sales", "orders")?.scan().count()?, 3);
+/// // It replaced a table, and that can be taken back.
+/// let undo = report.undo.unwrap();
+/// store.undo(undo)?;
+/// assert_eq!(store.table("sales", "orders")?.scan().count()?, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoreReport {
     /// The tables.

@@ -25,16 +25,19 @@ const BATCH_ROWS: usize = 8192;
 
 /// A scan being described.
 ///
-/// ```no_run
-/// use steledb::{Predicate, Store, Value};
-/// let store = Store::open("/srv/stele")?;
-/// let recent = store
-///     .table("shop", "orders")?
-///     .scan()
-///     .columns(&["id", "total"])
-///     .filter(Predicate::ge("day", Value::Text("2024-01-01".into())))
-///     .collect()?;
-/// # Ok::<(), steledb::Error>(())
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// use steledb::{Predicate, Value};
+/// let late = orders.scan().columns(&["id"]).filter(Predicate::ge("id", Value::Int(2))).limit(10).collect()?;
+/// assert_eq!(late.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct ScanBuilder {
@@ -52,18 +55,73 @@ pub struct ScanBuilder {
 }
 
 /// A planned scan: what is left to read after pruning.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// let scan = orders.scan().columns(&["id"]).plan()?;
+/// scan.for_each(|batch| {
+///     println!("{} rows", batch.num_rows());
+///     Ok(())
+/// })?;
+/// assert_eq!(scan.counters().rows, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Scan {
     shared: Arc<Shared>,
     units: Vec<ScanUnit>,
 }
 
 /// One piece of a scan that one thread can run: a segment.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// let scan = orders.scan().plan()?;
+/// let mut rows = 0;
+/// for unit in scan.units() {
+///     for batch in unit.run()? {
+///         rows += batch?.num_rows();
+///     }
+/// }
+/// assert_eq!(rows, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ScanUnit {
     shared: Arc<Shared>,
     segment: Arc<SegmentMeta>,
 }
 
 /// What a scan looked at; complete when all units have run.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// use steledb::{Predicate, Value};
+/// let scan = orders.scan().filter(Predicate::eq("id", Value::Int(100))).plan()?;
+/// scan.for_each(|_| Ok(()))?;
+/// let counters = scan.counters();
+/// assert_eq!((counters.segments, counters.segments_pruned, counters.bytes_read), (1, 1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScanCounters {
     /// Partitions of the version and how many were ruled out.

@@ -67,6 +67,15 @@ pub enum DataType {
 }
 
 /// A column of a table.
+///
+/// ```
+/// use steledb::{DataType, TableSpec};
+/// let (schema, _) = TableSpec::new().nullable_column("city", DataType::Varchar(40)).build("customers")?;
+/// let city = schema.column("city")?;
+/// assert_eq!(city.id.get(), 1);
+/// assert!(city.nullable);
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {

@@ -10,6 +10,22 @@ use crate::id::ColumnId;
 use crate::schema::bucket::hash_column;
 
 /// Row count and one fingerprint for each column, in ascending order of column id.
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+/// use steledb::ColumnId;
+/// use steledb::schema::{ColumnFingerprints, fingerprint_batch};
+/// let of = |ids: Vec<i64>| {
+///     let ids: ArrayRef = Arc::new(Int64Array::from(ids));
+///     fingerprint_batch(&RecordBatch::try_from_iter([("id", ids)]).unwrap(), &[ColumnId::new(1)])
+/// };
+/// let mut parts = ColumnFingerprints::default();
+/// parts.add(&of(vec![3])?);
+/// parts.add(&of(vec![2, 1])?);
+/// assert_eq!(parts, of(vec![1, 2, 3])?);
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnFingerprints {

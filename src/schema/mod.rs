@@ -11,10 +11,12 @@ mod table_schema;
 mod value;
 mod value_text;
 
-pub use bucket::{bucket_hashes, bucket_of};
+pub use bucket::bucket_hashes;
+pub(crate) use bucket::bucket_of;
 pub use column::{Column, DataType};
 pub use fingerprint::{ColumnFingerprints, fingerprint_batch};
-pub use partition::{BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning, first_overlap};
-pub use route::route_rows;
+pub(crate) use partition::first_overlap;
+pub use partition::{BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning};
+pub(crate) use route::route_rows;
 pub use table_schema::{ColumnSpec, Distribution, KeyModel, TableSchema, TableSpec};
 pub use value::Value;

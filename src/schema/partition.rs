@@ -11,6 +11,16 @@ use crate::id::{ColumnId, Name, PartitionId};
 use crate::schema::{Column, TableSchema, Value};
 
 /// The partition columns of a table.
+///
+/// ```
+/// # use steledb::{DataType, Name, PartitionSpec, TableSpec, Value};
+/// # let early = PartitionSpec::range(Name::new("early")?, vec![], vec![Value::Date(100)]);
+/// # let spec = TableSpec::new().column("day", DataType::Date).partition_by_range(["day"], [early]);
+/// use steledb::schema::Partitioning;
+/// let (schema, _) = spec.build("orders")?;
+/// assert_eq!(schema.partitioning, Partitioning::Range(vec![schema.column("day")?.id]));
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Partitioning {
@@ -24,6 +34,15 @@ pub enum Partitioning {
 }
 
 /// One element of an end of a range.
+///
+/// ```
+/// use steledb::schema::{BoundValue, PartitionBounds};
+/// use steledb::{Name, PartitionSpec, Value};
+/// let upper = vec![BoundValue::Value(Value::Int(2026)), BoundValue::Max];
+/// let bounds = PartitionBounds::Range { lower: vec![BoundValue::Min, BoundValue::Min], upper };
+/// let until_2026 = PartitionSpec { name: Name::new("until_2026")?, bounds };
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BoundValue {
@@ -36,6 +55,15 @@ pub enum BoundValue {
 }
 
 /// Which rows a partition takes.
+///
+/// ```
+/// use steledb::schema::PartitionBounds;
+/// use steledb::{Name, PartitionSpec, Value};
+/// let tuples = vec![vec![Value::Text("AT".into())], vec![Value::Text("DE".into())]];
+/// let spec = PartitionSpec::list(Name::new("dach")?, tuples.clone());
+/// assert_eq!(spec.bounds, PartitionBounds::List(tuples));
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum PartitionBounds {
@@ -54,6 +82,20 @@ pub enum PartitionBounds {
 }
 
 /// A partition to be made.
+///
+/// ```
+/// use steledb::{DataType, Name, PartitionSpec, TableSpec, Value};
+/// let new_year = vec![Value::Text("2026-01-01".into())];
+/// let spec = TableSpec::new().column("day", DataType::Date).partition_by_range(
+///     ["day"],
+///     [
+///         PartitionSpec::range(Name::new("before")?, vec![], new_year.clone()),
+///         PartitionSpec::range(Name::new("since")?, new_year, vec![]),
+///     ],
+/// );
+/// assert_eq!(spec.build("orders")?.1.len(), 2);
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PartitionSpec {
     /// Unique in the table, ignoring case.
@@ -63,6 +105,19 @@ pub struct PartitionSpec {
 }
 
 /// A partition of a table as its log records it.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// let version = orders.version();
+/// let partition = &version.partitions.values().next().unwrap().meta;
+/// // A table that is not partitioned has one partition of its own name.
+/// assert_eq!((partition.name.as_str(), partition.buckets), ("orders", 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartitionMeta {

@@ -13,6 +13,14 @@ use crate::schema::partition::first_overlap;
 use crate::schema::{Column, DataType, PartitionBounds, PartitionSpec, Partitioning};
 
 /// What the key columns mean.
+///
+/// ```
+/// use steledb::schema::KeyModel;
+/// use steledb::{DataType, TableSpec};
+/// let (schema, _) = TableSpec::new().column("id", DataType::BigInt).sort_key(["id"]).build("orders")?;
+/// assert_eq!(schema.key_model, KeyModel::Duplicate);
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -23,6 +31,14 @@ pub enum KeyModel {
 }
 
 /// How the rows of a partition are spread over its tablets.
+///
+/// ```
+/// use steledb::schema::Distribution;
+/// use steledb::{DataType, TableSpec};
+/// let (schema, _) = TableSpec::new().column("id", DataType::BigInt).random_buckets(4).build("orders")?;
+/// assert_eq!(schema.distribution, Distribution::Random { buckets: 4 });
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Distribution {
@@ -50,6 +66,19 @@ impl Distribution {
 }
 
 /// The schema of a table; immutable, checked when made.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// let schema = orders.schema();
+/// let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+/// assert_eq!(names, ["id"]);
+/// assert!(schema.column("colour").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableSchema {
@@ -74,6 +103,19 @@ pub struct TableSchema {
 }
 
 /// A column to be made.
+///
+/// ```
+/// use steledb::{ColumnSpec, DataType, TableSpec};
+/// let city = ColumnSpec {
+///     name: "city".into(),
+///     data_type: DataType::Varchar(40),
+///     nullable: true,
+///     comment: "as on the invoice".into(),
+/// };
+/// let (schema, _) = TableSpec::new().add_column(city).build("customers")?;
+/// assert_eq!(schema.columns[0].comment, "as on the invoice");
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnSpec {
     /// Unique in the table, ignoring case; checked when the table is made.

@@ -21,6 +21,14 @@ use crate::schema::value_text::{self, DATE_MAX, DATE_MIN, DATETIME_MAX, DATETIME
 /// One value. Integers of every width are `Int`; dates are days and datetimes microseconds since 1970-01-01.
 /// As JSON (`{"int":"5"}`, `"null"`) integers, floats and decimals are text, so that nothing is rounded. `Display` is
 /// the SQL spelling.
+///
+/// ```
+/// use steledb::{DataType, Value};
+/// let price = Value::parse("12.50", DataType::Decimal { precision: 10, scale: 2 })?;
+/// assert_eq!(price, Value::Decimal { unscaled: 1250, scale: 2 });
+/// assert_eq!(Value::Text("1970-01-02".into()).cast(DataType::Date)?, Value::Date(1));
+/// # Ok::<(), steledb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Value {

@@ -51,6 +51,22 @@ pub struct TableSelection {
 }
 
 /// A snapshot as [`Store::snapshots`] shows it; see [`SnapshotReport`] for an example.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// # let noon = steledb::Label::new("noon")?;
+/// # store.create_snapshot(&noon, &Default::default(), &Default::default())?;
+/// let info = &store.snapshots()?[0];
+/// assert_eq!((info.label.as_str(), info.tables, info.rows), ("noon", 1, 3));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotInfo {
     /// Identity.

@@ -13,6 +13,24 @@ use crate::schema::{ColumnFingerprints, PartitionMeta, TableSchema};
 use crate::segment_meta::SegmentMeta;
 
 /// A committed version of a table.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// let version = orders.version();
+/// orders.truncate()?;
+/// // The version goes on naming its segments, and they can still be read.
+/// assert_eq!(version.row_count(), 3);
+/// assert_eq!(orders.scan().at_version(version.version).count()?, 3);
+/// assert_eq!(orders.scan().count()?, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct TableVersion {
     /// Its number.
@@ -38,6 +56,21 @@ pub struct TableVersion {
 }
 
 /// A partition in a version.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// let version = orders.version();
+/// let partition = version.partition(&steledb::Name::new("orders")?)?;
+/// assert_eq!(partition.segments().count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct PartitionVersion {
     /// Name, bounds, buckets.
@@ -47,6 +80,24 @@ pub struct PartitionVersion {
 }
 
 /// A tablet in a version.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let store = steledb::Store::create(dir.path().join("store"))?;
+/// # store.create_database("sales")?;
+/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
+/// # let orders = store.create_table("sales", "orders", &spec)?;
+/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
+/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
+/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
+/// let version = orders.version();
+/// for partition in version.partitions.values() {
+///     for (bucket, tablet) in partition.tablets.iter().enumerate() {
+///         println!("{}/{bucket}: {} segments", partition.meta.id, tablet.segments.len());
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct TabletVersion {
     /// In the order they were committed.
@@ -57,7 +108,7 @@ impl TableVersion {
     /// Actions that recreate this state (for checkpoints and snapshots of some partitions), without `CommitInfo`.
     /// `partitions` = `None` for all. With some partitions only, the state begins anew, so that nothing older than it
     /// counts as collected.
-    pub fn to_actions(&self, partitions: Option<&[PartitionId]>) -> Vec<Action> {
+    pub(crate) fn to_actions(&self, partitions: Option<&[PartitionId]>) -> Vec<Action> {
         let oldest_version = if partitions.is_some() { Version::new(0) } else { self.oldest_version };
         let mut actions = vec![
             Action::Protocol(Protocol::of(&self.schema)),
