@@ -6,7 +6,7 @@ use crate::cli::names::SelectionArguments;
 use crate::cli::{Ended, Session, output};
 use crate::error::Result;
 use crate::format::Manifest;
-use crate::id::Label;
+use crate::id::{Label, SnapshotId};
 use crate::snapshot::SnapshotInfo;
 
 #[derive(Subcommand)]
@@ -28,7 +28,11 @@ pub(super) enum SnapshotCommand {
     /// Removes a snapshot.
     Drop {
         /// Its name.
-        label: Label,
+        #[arg(required_unless_present = "id")]
+        label: Option<Label>,
+        /// Its id instead, for one whose manifest is damaged: errors about it name its directory, snapshots/<ID>.
+        #[arg(long, conflicts_with = "label")]
+        id: Option<SnapshotId>,
     },
 }
 
@@ -54,7 +58,11 @@ pub(super) fn run(session: &Session, command: &SnapshotCommand) -> Result<Ended>
             output::table(&["label", "taken", "tables", "rows", "bytes"], &rows)?;
         }
         SnapshotCommand::Show { label } => print_manifest(&session.open_to_read()?.snapshot_manifest(label)?)?,
-        SnapshotCommand::Drop { label } => session.open()?.drop_snapshot(label)?,
+        SnapshotCommand::Drop { label, id } => {
+            let store = session.open()?;
+            label.iter().try_for_each(|label| store.drop_snapshot(label))?;
+            id.iter().try_for_each(|id| store.drop_snapshot_by_id(*id))?;
+        }
     }
     Ok(Ended::Done)
 }

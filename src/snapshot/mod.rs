@@ -122,11 +122,7 @@ impl Store {
         environment.check_writable()?;
         let started = Instant::now();
         let _reserved = ReservedLabel::reserve(self, label)?;
-        if self.snapshots()?.iter().any(|info| info.label == *label) {
-            return Err(Error::already_exists(format!(
-                "snapshot {label} exists already: choose another label or drop it first"
-            )));
-        }
+        self.check_label_unused(label)?;
         let (manifest, frozen) = manifest_of(self, label, selection)?;
         let id = SnapshotId::random(&environment.ids);
         let info = info_of(id, &manifest);
@@ -179,17 +175,40 @@ impl Store {
 
     /// Removes a snapshot; `Conflict` while it is open in this process.
     pub fn drop_snapshot(&self, label: &Label) -> Result<()> {
+        self.inner.environment.check_writable()?;
+        let (id, _) = self.find_snapshot(label)?;
+        self.drop_snapshot_by_id(id)
+    }
+
+    /// As [`Store::drop_snapshot`], also of a snapshot whose manifest is damaged, so that its label cannot be read: the
+    /// errors about it name the directory, whose name is the id.
+    pub fn drop_snapshot_by_id(&self, id: SnapshotId) -> Result<()> {
         let environment = &self.inner.environment;
         environment.check_writable()?;
-        let (id, _) = self.find_snapshot(label)?;
         let operation = environment.begin_operation(None)?;
         // The list is held until the snapshot has gone from its place, so that nobody opens it in between.
         let mut open = self.open_snapshots();
         open.retain(|(_, guard)| guard.strong_count() > 0);
         if open.iter().any(|(other, _)| *other == id) {
-            return Err(Error::conflict(format!("snapshot {label} is open in this process: close it first")));
+            return Err(Error::conflict(format!("snapshot {id} is open in this process: close it first")));
         }
         environment.fs.rename_new(&environment.layout.snapshot(id), &operation.path("snapshot"))
+    }
+
+    /// A snapshot that cannot be read has no label that anybody could mean, so it stands in nobody's way.
+    fn check_label_unused(&self, label: &Label) -> Result<()> {
+        for id in self.snapshot_ids()? {
+            match self.read_snapshot(id) {
+                Ok(Some(manifest)) if manifest.label == *label => {
+                    return Err(Error::already_exists(format!(
+                        "snapshot {label} exists already: choose another label or drop it first"
+                    )));
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, snapshot = %id, "a damaged snapshot"),
+            }
+        }
+        Ok(())
     }
 
     fn open_snapshots(&self) -> MutexGuard<'_, Vec<(SnapshotId, Weak<SnapshotGuard>)>> {

@@ -29,7 +29,7 @@ pub(super) fn open(parent: &Store, id: SnapshotId, manifest: &Manifest, guard: A
 fn open_table(environment: &Arc<Environment>, id: SnapshotId, table: &ManifestTable) -> Result<(TableId, LiveTable)> {
     let layout = environment.layout.snapshot_table(id, table.table);
     let dir = layout.dir().display().to_string();
-    let live = LiveTable::open(environment, table.table, layout)?;
+    let live = LiveTable::open_newest_only(environment, table.table, layout)?;
     let found = live.current();
     let expected = if table.whole { table.version } else { Version::new(0) };
     if found.version != expected {

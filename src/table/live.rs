@@ -44,6 +44,23 @@ impl LiveTable {
     /// Reads the log of `tables/<id>` (or of a snapshot's table directory).
     pub fn open(environment: &Arc<Environment>, id: TableId, layout: TableLayout) -> Result<LiveTable> {
         let current = TableLog::load_newest(&environment.fs, &layout)?;
+        LiveTable::of(environment, id, layout, current)
+    }
+
+    /// As [`LiveTable::open`], of a directory that holds only what the newest version names (a snapshot's): older versions
+    /// are not there, although the log tells of them.
+    pub fn open_newest_only(environment: &Arc<Environment>, id: TableId, layout: TableLayout) -> Result<LiveTable> {
+        let mut current = TableLog::load_newest(&environment.fs, &layout)?;
+        current.oldest_version = current.version;
+        LiveTable::of(environment, id, layout, current)
+    }
+
+    fn of(
+        environment: &Arc<Environment>,
+        id: TableId,
+        layout: TableLayout,
+        current: TableVersion,
+    ) -> Result<LiveTable> {
         if current.metadata.table != id {
             return Err(Error::corrupt(format!(
                 "{} holds the log of table {}, expected table {id}",

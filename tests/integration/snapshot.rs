@@ -9,7 +9,7 @@ use steledb::fs::SimFs;
 use steledb::load::{LoadOptions, LoadSource};
 use steledb::progress::Observer;
 use steledb::snapshot::{Selection, SnapshotReport, TableSelection};
-use steledb::{ErrorKind, Label, Result, Store, Table};
+use steledb::{ErrorKind, Label, Result, Store, Table, Version};
 
 use crate::support::{
     ROOT, create_orders, ids_in, load_orders, name, on_disk, options, orders, orders_spec, scanned, shown,
@@ -258,4 +258,36 @@ fn a_snapshot_that_is_open_is_not_dropped() {
     drop(scan);
     drop_it().unwrap();
     assert!(store.snapshots().unwrap().is_empty());
+}
+
+#[test]
+fn a_damaged_snapshot_stands_in_nobodys_way_and_is_dropped_by_its_id() {
+    let sim = SimFs::new();
+    let store = Store::create_with(ROOT, options(sim.fs(), 6)).unwrap();
+    load_orders(&create_orders(&store, "orders"), 0..10).unwrap();
+    let id = take(&store, "bad", &Selection::Store).unwrap().info.id;
+    let manifest = format!("{ROOT}/snapshots/{id}/manifest");
+    sim.corrupt(std::path::Path::new(&manifest), |bytes| bytes[300] ^= 1);
+    refused(store.snapshots(), ErrorKind::Corrupt, &id.to_string());
+    take(&store, "good", &Selection::Store).unwrap();
+    assert!(store.open_snapshot(&label("good")).is_ok());
+    refused(store.drop_snapshot(&label("bad")), ErrorKind::Corrupt, &id.to_string());
+    store.drop_snapshot_by_id(id).unwrap();
+    assert_eq!(store.snapshots().unwrap().len(), 1);
+    refused(store.drop_snapshot_by_id(id), ErrorKind::NotFound, &id.to_string());
+}
+
+#[test]
+fn a_snapshot_shows_one_version_although_its_log_tells_of_older_ones() {
+    let disk = on_disk();
+    let table = create_orders(&disk.store, "orders");
+    load_orders(&table, 0..10).unwrap();
+    table.truncate().unwrap();
+    load_orders(&table, 10..20).unwrap();
+    take(&disk.store, "s", &Selection::Store).unwrap();
+    let opened = disk.store.open_snapshot(&label("s")).unwrap();
+    let shown = opened.table("sales", "orders").unwrap();
+    assert_eq!(ids_in(&shown), (10..20).collect::<Vec<_>>());
+    refused(shown.version_at(Version::new(1)), ErrorKind::NotFound, "versions 3 to 3 are kept");
+    assert!(table.version_at(Version::new(1)).is_ok());
 }
