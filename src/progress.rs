@@ -211,7 +211,10 @@ impl PhaseGuard<'_> {
 
 impl Drop for PhaseGuard<'_> {
     fn drop(&mut self) {
-        if let Some(progress) = &self.observer.progress {
+        // A receiver that has panicked would perhaps panic again, and a panic while another one unwinds ends the process.
+        if let Some(progress) = &self.observer.progress
+            && !std::thread::panicking()
+        {
             progress.end(self.phase);
         }
     }

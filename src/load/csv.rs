@@ -116,6 +116,14 @@ impl CsvFile {
     /// Only looks at the length; the file is opened when its first chunk is taken.
     pub fn new(fs: &Fs, path: &Path, schema: &Arc<TableSchema>, options: &CsvOptions) -> Result<CsvFile> {
         let size_bytes = fs.open(path)?.size_bytes();
+        if size_bytes == 0 && options.header {
+            // What an export that failed leaves is not taken for one without rows.
+            return Err(Error::invalid(format!(
+                "cannot load {}: it is empty, expected a first line that names the columns; leave the file out, or load \
+                 it without a header",
+                path.display()
+            )));
+        }
         Ok(CsvFile {
             options: options.clone(),
             schema: schema.clone(),

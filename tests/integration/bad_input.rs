@@ -1,11 +1,12 @@
 //! Bad input: names, places, permissions, versions. Each gets an error that names the object and the rule.
 
 use steledb::fs::Fs;
+use steledb::load::{CsvOptions, LoadOptions, LoadSource};
 use steledb::progress::Observer;
 use steledb::snapshot::Selection;
 use steledb::{DataType, ErrorKind, Label, Store, StoreOptions, TableSpec};
 
-use crate::support::{create_orders, ids_in, load_orders, on_disk, with_format};
+use crate::support::{create_orders, ids_in, load_orders, on_disk, orders, with_format};
 
 #[test]
 fn names_of_255_bytes_and_names_that_differ_in_case_work_everywhere() {
@@ -122,4 +123,52 @@ fn repositories_in_wrong_places_are_refused() {
     }
     assert_eq!(disk.store.repositories(), vec![]);
     assert!(Fs::os().list(&disk.root()).unwrap().iter().all(|entry| entry.name != "backups"));
+}
+
+#[test]
+fn files_that_are_not_what_they_are_said_to_be_are_named_and_nothing_is_loaded() {
+    let disk = on_disk();
+    let table = create_orders(&disk.store, "orders");
+    let file = |name: &str, bytes: &[u8]| {
+        let path = disk.dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let mut whole = Vec::new();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut whole, orders(0..1).schema(), None).unwrap();
+    writer.write(&orders(0..1000)).unwrap();
+    writer.close().unwrap();
+    let mut cut_inside = whole[..whole.len() / 3].to_vec();
+    cut_inside.extend_from_slice(&whole[whole.len() / 2..]);
+    let directory = disk.dir.path().join("directory");
+    std::fs::create_dir(&directory).unwrap();
+    let sources = [
+        LoadSource::Parquet(vec![directory.clone()]),
+        LoadSource::Csv(vec![directory], CsvOptions::default()),
+        LoadSource::Parquet(vec![file("empty.parquet", b"")]),
+        LoadSource::Csv(vec![file("empty.csv", b"")], CsvOptions::default()),
+        LoadSource::Parquet(vec![file("text.parquet", b"id,day,note\n1,1970-01-01,x\n")]),
+        LoadSource::Parquet(vec![file("truncated.parquet", &whole[..whole.len() - 100])]),
+        LoadSource::Parquet(vec![file("cut_inside.parquet", &cut_inside)]),
+        LoadSource::Csv(vec![file("binary.csv", &whole)], CsvOptions::default()),
+        LoadSource::Csv(vec![disk.dir.path().join("missing.csv")], CsvOptions::default()),
+    ];
+    let names = [
+        "directory",
+        "directory",
+        "empty.parquet",
+        "empty.csv",
+        "text.parquet",
+        "truncated.parquet",
+        "cut_inside.parquet",
+        "binary.csv",
+        "missing.csv",
+    ];
+    for (source, name) in sources.into_iter().zip(names) {
+        let error = table.load(source, &LoadOptions::default()).map(|_| panic!("{name} was loaded")).unwrap_err();
+        assert!(error.to_string().contains(&disk.dir.path().join(name).display().to_string()), "{name}: {error}");
+    }
+    assert_eq!(ids_in(&table), Vec::<i64>::new());
+    let source = LoadSource::Parquet(vec![file("whole.parquet", &whole)]);
+    assert_eq!(table.load(source, &LoadOptions::default()).unwrap().rows, 1000);
 }

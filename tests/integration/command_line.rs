@@ -201,6 +201,121 @@ fn interrupted_demo_ends_with_130_and_leaves_nothing() {
     assert!(!place.exists());
 }
 
+/// Runs the command without the rights that the modes of files withhold: root has them all, so for root it is another
+/// user, with a copy of the program that this user can reach.
+#[cfg(unix)]
+fn fails_without_rights(shell: &Shell, arguments: &[&str]) -> (i32, String) {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+
+    const NOBODY: u32 = 65534;
+    let program = shell.path("stele");
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_stele"), &program).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(shell.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = Command::new(&program);
+    if fs::metadata(shell.dir.path()).unwrap().uid() == 0 {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.current_dir(shell.dir.path()).env("STELE_ROOT", shell.path("store")).args(arguments);
+    let output = output.output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// Sets the modes of all directories and files below a directory, and its own.
+#[cfg(unix)]
+fn set_modes(dir: &Path, of_directories: u32, of_files: u32) {
+    use std::os::unix::fs::PermissionsExt;
+
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => set_modes(&path, of_directories, of_files),
+            false => fs::set_permissions(path, fs::Permissions::from_mode(of_files)).unwrap(),
+        }
+    }
+    fs::set_permissions(dir, fs::Permissions::from_mode(of_directories)).unwrap();
+}
+
+/// Each file with its bytes.
+#[cfg(unix)]
+fn contents(dir: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = Vec::new();
+    files_below(dir, &mut files);
+    files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn store_that_may_not_be_written_is_named_and_stays_as_it_is() {
+    let shell = Shell::with_rows();
+    let store = shell.path("store");
+    let before = contents(&store);
+    set_modes(&store, 0o555, 0o444);
+    for arguments in
+        [vec!["load", "d.t", "rows.csv"], vec!["snapshot", "create", "noon"], vec!["--root", "store/new", "init"]]
+    {
+        let (code, text) = fails_without_rights(&shell, &arguments);
+        assert_eq!(code, 1, "{arguments:?}: {text}");
+        let named = if arguments.contains(&"init") { "store/new" } else { store.to_str().unwrap() };
+        assert!(text.contains("Permission denied") && text.contains(named), "{arguments:?}: {text}");
+    }
+    let (code, text) = fails_without_rights(&shell, &["scan", "d.t", "--count"]);
+    assert_eq!(code, 0, "reading needs no right to write: {text}");
+    set_modes(&store, 0o755, 0o644);
+    assert_eq!(contents(&store), before);
+    assert_eq!(shell.ok(&["scan", "d.t", "--count"]), "100\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn store_that_may_not_be_read_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let shell = Shell::with_rows();
+    let store = shell.path("store");
+    let before = contents(&store);
+    for closed in [store.clone(), store.join("catalog"), store.join("tables")] {
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+        for arguments in [vec!["scan", "d.t", "--count"], vec!["load", "d.t", "rows.csv"]] {
+            let (code, text) = fails_without_rights(&shell, &arguments);
+            assert_eq!(code, 1, "{arguments:?}: {text}");
+            assert!(text.contains("Permission denied"), "{arguments:?}: {text}");
+            assert!(text.contains(store.to_str().unwrap()), "{arguments:?}: {text}");
+        }
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    assert_eq!(contents(&store), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn repository_and_input_without_rights_are_named() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let shell = Shell::with_rows();
+    let place = shell.path("repository");
+    shell.ok(&["repository", "create", "nas", &format!("file://{}", place.display())]);
+    // The store is open to everybody, so that only the repository and the input are in the way.
+    set_modes(&shell.path("store"), 0o777, 0o666);
+    set_modes(&place, 0o555, 0o444);
+    let before = contents(&place);
+    let (code, text) = fails_without_rights(&shell, &["backup", "nas", "--label", "monday"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("Permission denied") && text.contains(place.to_str().unwrap()), "{text}");
+    set_modes(&place, 0o755, 0o644);
+    assert_eq!(contents(&place), before);
+    assert!(shell.ok(&["backup", "nas", "--label", "monday"]).contains("copied"));
+
+    fs::set_permissions(shell.path("rows.csv"), fs::Permissions::from_mode(0o000)).unwrap();
+    let (code, text) = fails_without_rights(&shell, &["load", "d.t", "rows.csv"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("Permission denied") && text.contains("rows.csv"), "{text}");
+    assert_eq!(shell.ok(&["scan", "d.t", "--count"]), "100\n");
+}
+
 fn files_below(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

@@ -1,11 +1,13 @@
 //! The integration tests: one binary, a file per verb.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod api;
 mod backup;
 mod bad_input;
 #[cfg(feature = "cli")]
 mod command_line;
 mod crash;
+mod full_disk;
 mod golden;
 mod load;
 mod restore;

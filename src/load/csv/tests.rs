@@ -120,8 +120,8 @@ fn wrong_values_and_quotes_name_the_line() {
 }
 
 #[test]
-fn empty_files_byte_order_marks_and_missing_last_line_ends_are_fine() {
-    assert!(read("").unwrap().is_empty());
+fn files_without_rows_byte_order_marks_and_missing_last_line_ends_are_fine() {
+    assert!(read("").unwrap_err().to_string().contains("is empty"));
     assert!(read("id,name,price").unwrap().is_empty());
     assert!(read("id,name,price\r\n").unwrap().is_empty());
     assert_eq!(read("\u{feff}id,name,price\n1,a,2").unwrap(), ["1|a|2.00"]);
