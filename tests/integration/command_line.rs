@@ -211,7 +211,11 @@ fn fails_without_rights(shell: &Shell, arguments: &[&str]) -> (i32, String) {
     const NOBODY: u32 = 65534;
     let program = shell.path("stele");
     if !program.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_stele"), &program).unwrap();
+        // By another process: while this one had the copy open for writing, a child that another test starts would inherit
+        // that, and the copy could not be run ("Text file busy").
+        assert!(
+            Command::new("cp").args([Path::new(env!("CARGO_BIN_EXE_stele")), &program]).status().unwrap().success()
+        );
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         fs::set_permissions(shell.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     }
