@@ -18,8 +18,8 @@ use crate::load::place::Place;
 use crate::schema::TableSchema;
 
 /// Batches below both of these, in rows and bytes, are put together before they are routed.
-const SMALL_ROWS: usize = 1024;
-const SMALL_BYTES: u64 = 4 << 20;
+const SMALL_ROWS: usize = 65_536;
+const SMALL_BYTES: u64 = 16 << 20;
 
 /// Rows to load. Columns are matched by name, ignoring case; a missing column is NULL if it may be, else an error.
 ///
