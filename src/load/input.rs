@@ -17,9 +17,12 @@ use crate::load::parquet_file::{ParquetFile, RowGroup, unreadable};
 use crate::load::place::Place;
 use crate::schema::TableSchema;
 
-/// Batches below both of these, in rows and bytes, are put together before they are routed.
+/// Batches below both of these, in rows and bytes, are put together before they are routed: a batch is split by tablet, and
+/// every piece costs memory and time beside its rows.
 const SMALL_ROWS: usize = 65_536;
 const SMALL_BYTES: u64 = 16 << 20;
+/// The part of the memory of all loads that batches put together take at most.
+const SMALL_SHARE: u64 = 16;
 
 /// Rows to load. Columns are matched by name, ignoring case; a missing column is NULL if it may be, else an error.
 ///
@@ -60,6 +63,7 @@ pub struct Input {
     schema: Arc<TableSchema>,
     arrow: SchemaRef,
     kind: Kind,
+    small_bytes: u64,
 }
 
 enum Kind {
@@ -72,6 +76,8 @@ struct Pull {
     /// Gone once it ended or failed.
     batches: Option<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>>,
     taken: u64,
+    /// Batches are put together below so many bytes.
+    small_bytes: u64,
 }
 
 impl Pull {
@@ -79,7 +85,7 @@ impl Pull {
     /// end.
     fn take(&mut self) -> Result<Vec<(u64, RecordBatch)>> {
         let (mut taken, mut rows, mut bytes) = (Vec::new(), 0, 0);
-        while is_small(rows, bytes) && taken.len() < SMALL_ROWS {
+        while taken.is_empty() || (is_small(rows, bytes, self.small_bytes) && taken.len() < SMALL_ROWS) {
             match self.batches.as_mut().and_then(Iterator::next) {
                 Some(Ok(batch)) => {
                     self.taken += 1;
@@ -101,8 +107,8 @@ impl Pull {
     }
 }
 
-fn is_small(rows: usize, bytes: u64) -> bool {
-    rows < SMALL_ROWS && bytes < SMALL_BYTES
+fn is_small(rows: usize, bytes: u64, small_bytes: u64) -> bool {
+    rows < SMALL_ROWS && bytes < small_bytes
 }
 
 /// Rows in the form of the table.
@@ -118,11 +124,14 @@ pub struct InputBatch {
 }
 
 impl Input {
-    /// Opens the files and checks what can be checked without reading rows.
-    pub fn open(fs: &Fs, source: LoadSource, schema: &Arc<TableSchema>) -> Result<Input> {
+    /// Opens the files and checks what can be checked without reading rows. `memory_bytes` is what all loads share.
+    pub fn open(fs: &Fs, source: LoadSource, schema: &Arc<TableSchema>, memory_bytes: u64) -> Result<Input> {
         let arrow = schema.to_arrow();
+        let small_bytes = SMALL_BYTES.min(memory_bytes / SMALL_SHARE);
         let kind = match source {
-            LoadSource::Batches(batches) => Kind::Batches(Mutex::new(Pull { batches: Some(batches), taken: 0 })),
+            LoadSource::Batches(batches) => {
+                Kind::Batches(Mutex::new(Pull { batches: Some(batches), taken: 0, small_bytes }))
+            }
             LoadSource::Parquet(paths) => {
                 let files: Vec<ParquetFile> =
                     paths.iter().map(|path| ParquetFile::open(fs, path, schema, &arrow)).collect::<Result<_>>()?;
@@ -138,7 +147,7 @@ impl Input {
                 Kind::Csv(paths.iter().map(open).collect::<Result<_>>()?)
             }
         };
-        Ok(Input { fs: fs.clone(), schema: schema.clone(), arrow, kind })
+        Ok(Input { fs: fs.clone(), schema: schema.clone(), arrow, kind, small_bytes })
     }
 
     /// Rows and bytes of the whole input, 0 where unknown.
@@ -186,7 +195,7 @@ impl Input {
             for (number, batch) in taken {
                 let place = Place::Batch(number);
                 let input_bytes = batch.get_array_memory_size() as u64;
-                let is_small = is_small(batch.num_rows(), input_bytes);
+                let is_small = is_small(batch.num_rows(), input_bytes, self.small_bytes);
                 let source = batch.schema();
                 let (_, converter) = match known.take().filter(|(schema, _)| Arc::ptr_eq(schema, &source)) {
                     Some(same) => known.insert(same),

@@ -140,7 +140,7 @@ impl Table {
     ) -> Result<(Vec<Arc<SegmentMeta>>, Arc<TableVersion>)> {
         let environment = &self.store.inner.environment;
         let base = self.live.current();
-        let input = Input::open(&environment.fs, source, &base.schema)?;
+        let input = Input::open(&environment.fs, source, &base.schema, self.store.inner.options.load_memory_bytes)?;
         let rowset = RowsetId::random(&environment.ids);
         let record =
             OperationRecord::Rowsets { table: self.live.id(), rowsets: vec![rowset], base_version: base.version };
