@@ -123,13 +123,25 @@ impl Backend for OsBackend {
             // Somebody may have removed the file between our opening and our locking of it. A lock on a file without
             // a name excludes nobody, so we start again.
             if is_same_file(&file, path)? {
-                return Ok(Some(Box::new(file)));
+                return Ok(Some(Box::new(Locked(file))));
             }
         }
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf> {
         path.canonicalize()
+    }
+}
+
+/// A locked file. Closing it is not enough to release the lock: a child process that another thread is just starting has a
+/// copy of the descriptor until it runs its own program, and with it the lock.
+struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "a lock is released only when its file is closed everywhere");
+        }
     }
 }
 
@@ -231,5 +243,17 @@ mod tests {
         rename_new_in_steps(&path("dir"), &path("renamed")).unwrap();
         assert_eq!(std::fs::read(path("renamed/moved")).unwrap(), b"file");
         assert!(!path("dir").exists() && !path("file").exists());
+    }
+
+    #[test]
+    fn lock_is_released_although_a_starting_child_still_has_the_descriptor() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("LOCK");
+        let file = File::create(&path).unwrap();
+        let of_child = file.try_clone().unwrap();
+        file.lock().unwrap();
+        drop(Locked(file));
+        File::open(&path).unwrap().try_lock().unwrap();
+        drop(of_child);
     }
 }
