@@ -4,13 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::check::CheckLevel;
-use crate::digest::Hasher;
 use crate::error::{Error, Result};
 use crate::fs::Fs;
 use crate::id::ColumnId;
 use crate::progress::PhaseGuard;
 use crate::schema::{ColumnFingerprints, TableSchema, fingerprint_batch};
-use crate::segment::{Access, ReadCounters, SegmentReader, SegmentScanOptions};
+use crate::segment::{Access, ReadCounters, SegmentReader, SegmentScanOptions, hash_file};
 use crate::segment_meta::SegmentMeta;
 
 /// Rows of a batch when fingerprints are computed again.
@@ -40,14 +39,7 @@ pub(super) fn check_segment(
 }
 
 fn check_digest(fs: &Fs, path: &Path, segment: &SegmentMeta, phase: &PhaseGuard<'_>) -> Result<()> {
-    let file = fs.open(path)?;
-    let mut hasher = Hasher::new();
-    file.for_each_piece(|piece| {
-        hasher.update(piece);
-        phase.advance(0, piece.len() as u64);
-        phase.check()
-    })?;
-    let found = hasher.finish();
+    let (found, _) = hash_file(fs, path, phase)?;
     match found == segment.digest {
         true => Ok(()),
         false => Err(Error::corrupt(format!("{}: expected BLAKE3 {}, found {found}", path.display(), segment.digest))),

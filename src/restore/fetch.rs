@@ -12,6 +12,7 @@ use crate::format::SegmentKey;
 use crate::fs::{Fs, SyncMode};
 use crate::progress::PhaseGuard;
 use crate::repository::{ObjectStorage, RepositoryKey};
+use crate::segment::hash_file;
 use crate::segment_meta::SegmentMeta;
 use crate::table::TableVersion;
 
@@ -110,17 +111,6 @@ fn link_checked(fs: &Fs, path: &Path, wanted: &Wanted<'_>, phase: &PhaseGuard<'_
         Err(error) if Fs::is_link_limit(&error) || error.is(crate::error::ErrorKind::NotFound) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-fn hash_file(fs: &Fs, path: &Path, phase: &PhaseGuard<'_>) -> Result<(Digest, u64)> {
-    let file = fs.open(path)?;
-    let mut hasher = Hasher::new();
-    file.for_each_piece(|piece| {
-        hasher.update(piece);
-        phase.advance(0, piece.len() as u64);
-        phase.check()
-    })?;
-    Ok((hasher.finish(), file.size_bytes()))
 }
 
 /// Copies from the repository; the digest is checked in the stream and no byte more than the manifest says is written.

@@ -8,6 +8,7 @@ mod footer;
 mod prune;
 mod reader;
 mod sink;
+mod whole;
 mod writer;
 mod zone_map;
 
@@ -15,6 +16,7 @@ pub use crate::segment_meta::{ColumnBounds, SegmentMeta};
 pub use batches::{SegmentScan, decoded_row_bytes};
 pub use blocks::BlockTable;
 pub use reader::{SegmentReader, SegmentScanOptions};
+pub use whole::hash_file;
 #[cfg(test)]
 pub use writer::write_segment;
 pub use writer::{ROW_GROUP_BYTES, write_segment_from};
