@@ -376,10 +376,16 @@ impl Store {
         let mut closed = Vec::new();
         for (database, name) in names {
             let entry = state.databases.get(database).and_then(|entry| entry.tables.get(name));
-            // A table that cannot be opened takes no commits either.
-            if let Some(live) = entry.and_then(|entry| self.live_table(entry.table).ok()) {
-                live.close();
-                closed.push(live);
+            let Some(entry) = entry else { continue };
+            match self.live_table(entry.table) {
+                Ok(live) => {
+                    live.close();
+                    closed.push(live);
+                }
+                // Damaged or gone: it takes no commits either, and swapping it out is how it is mended.
+                Err(error) if error.is(ErrorKind::Corrupt) || error.is(ErrorKind::NotFound) => {}
+                // It may open again for the next load, whose rows the swap would then hide.
+                Err(error) => return self.settle(closed, Err(error)),
             }
         }
         Ok(closed)
