@@ -74,7 +74,7 @@ impl fmt::Display for Phase {
 ///
 /// let rows = Arc::new(Rows::default());
 /// let observer = Observer::new(rows.clone(), Cancel::new());
-/// orders.load(LoadSource::batches(vec![batch]), &LoadOptions { label: None, observer })?;
+/// orders.load(LoadSource::batches(vec![batch]), &LoadOptions { observer, ..LoadOptions::default() })?;
 /// assert_eq!(rows.0.load(Ordering::Relaxed), 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -104,7 +104,7 @@ pub trait Progress: Send + Sync {
 /// let observer = Observer::cancelled_by(cancel.clone());
 /// // Usually from another thread, while the load runs.
 /// cancel.cancel();
-/// let error = orders.load(LoadSource::batches(vec![batch]), &LoadOptions { label: None, observer }).unwrap_err();
+/// let error = orders.load(LoadSource::batches(vec![batch]), &LoadOptions { observer, ..LoadOptions::default() }).unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Cancelled);
 /// assert_eq!(orders.scan().count()?, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

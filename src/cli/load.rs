@@ -66,7 +66,8 @@ pub(super) fn run(session: &Session, arguments: &LoadArguments) -> Result<Ended>
         false => LoadSource::Parquet(arguments.files.clone()),
     };
     let observer = session.terminal.observer(&arguments.table.to_string());
-    let loaded = table.load(source, &LoadOptions { label: arguments.label.clone(), observer });
+    let options = LoadOptions { label: arguments.label.clone(), observer, ..LoadOptions::default() };
+    let loaded = table.load(source, &options);
     if loaded.is_err() && created {
         // The table is empty and was made for this load alone; the load's error is the one to tell.
         let _ = store.drop_table(arguments.table.database.as_str(), arguments.table.table.as_str());

@@ -14,7 +14,9 @@ use crate::error::{Error, Result};
 use crate::fs::{FileReader, Fs};
 use crate::load::convert::match_columns;
 use crate::load::csv_records::{FieldEnd, Records};
-use crate::load::place::Place;
+use crate::load::misfit::Misfit;
+use crate::load::place::{Place, TextLines};
+use crate::load::rejects::Rejects;
 use crate::load::rules;
 use crate::load::text::TextColumn;
 use crate::schema::TableSchema;
@@ -100,15 +102,14 @@ struct State {
 pub struct CsvChunk {
     /// Number in the file.
     pub number: u64,
-    bytes: Vec<u8>,
-    line: u64,
+    text: Arc<TextLines>,
     columns: Arc<[usize]>,
 }
 
 impl CsvChunk {
     /// Bytes of the file.
     pub fn size_bytes(&self) -> u64 {
-        self.bytes.len() as u64
+        self.text.bytes.len() as u64
     }
 }
 
@@ -154,7 +155,8 @@ impl CsvFile {
         }
         let number = state.chunks;
         state.chunks += 1;
-        Ok(Some(CsvChunk { number, bytes, line, columns: state.columns.clone() }))
+        let text = Arc::new(TextLines { bytes, first_line: line });
+        Ok(Some(CsvChunk { number, text, columns: state.columns.clone() }))
     }
 
     fn read_records(&self, fs: &Fs, state: &mut State) -> Result<Option<(Vec<u8>, u64)>> {
@@ -220,18 +222,24 @@ impl CsvFile {
     }
 
     /// Parses a chunk; the batch has the table's columns that the file has. The place names the line of each row.
-    pub fn parse(&self, chunk: &CsvChunk) -> Result<(RecordBatch, Place)> {
-        let mut records = self.records(&chunk.bytes, chunk.line)?;
-        let rows_about = chunk.bytes.len() / (chunk.columns.len() * 8).max(16);
+    pub fn parse(&self, chunk: &CsvChunk, rejects: &Rejects) -> Result<(RecordBatch, Place)> {
+        let mut records = self.records(&chunk.text.bytes, chunk.text.first_line)?;
+        let rows_about = chunk.text.bytes.len() / (chunk.columns.len() * 8).max(16);
         let mut builders: Vec<TextColumn> = chunk
             .columns
             .iter()
             .map(|column| TextColumn::new(self.schema.columns[*column].data_type, rows_about))
             .collect();
         let mut lines = Vec::with_capacity(rows_about);
+        let mut misfits = Vec::new();
         while records.skip_empty_lines(chunk.columns.len() > 1) {
+            let row = lines.len();
             lines.push(records.line());
-            self.parse_record(&mut records, chunk, &mut builders)?;
+            if let Some(misfit) = self.parse_record(&mut records, row, chunk, &mut builders)? {
+                // The row stays until all are there, so that the columns keep their length.
+                builders.iter_mut().filter(|builder| builder.len() == row).for_each(TextColumn::push_null);
+                misfits.push(misfit);
+            }
         }
         let rows = lines.len();
         let columns = builders.into_iter().map(TextColumn::finish).collect::<Vec<_>>();
@@ -241,34 +249,50 @@ impl CsvFile {
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(schema, columns, &options)
-            .map_err(|error| self.error(chunk.line, error.to_string()))?;
-        Ok((batch, Place::Lines(self.path.clone(), lines)))
+            .map_err(|error| self.error(chunk.text.first_line, error.to_string()))?;
+        rejects.leave_out(batch, Place::Lines(self.path.clone(), lines, chunk.text.clone()), misfits)
     }
 
-    fn parse_record(&self, records: &mut Records<'_>, chunk: &CsvChunk, builders: &mut [TextColumn]) -> Result<()> {
+    /// Parses one record; a misfit, and the rest of it is skipped, if it does not fit.
+    fn parse_record(
+        &self,
+        records: &mut Records<'_>,
+        row: usize,
+        chunk: &CsvChunk,
+        builders: &mut [TextColumn],
+    ) -> Result<Option<Misfit>> {
         let line = records.line();
         let expected = builders.len();
-        let count_error =
-            |found: usize, more: &str| self.error(line, format!("expected {expected} fields and found {found}{more}"));
+        let wrong_count = |found: usize, more: &str| {
+            Misfit::of_row(row, format!("expected {expected} fields and found {found}{more}"))
+        };
         for (index, (builder, column)) in builders.iter_mut().zip(chunk.columns.iter()).enumerate() {
             let Some(field) = records.next_field().map_err(|rule| self.error(line, rule))? else {
-                return Err(count_error(index, ""));
+                return Ok(Some(wrong_count(index, "")));
             };
             let column = &self.schema.columns[*column];
-            if !field.quoted && column.nullable && field.text == self.options.null_text {
-                builder.push_null();
-            } else if !builder.push(&field.text) {
-                let place = Place::Lines(self.path.clone(), vec![line]);
-                return Err(rules::misfit(&field.text, 0, column, &place));
-            }
             let last = index + 1 == expected;
-            match field.end {
-                FieldEnd::Record if !last => return Err(count_error(index + 1, "")),
-                FieldEnd::Separator if last => return Err(count_error(expected, " or more")),
-                _ => {}
+            let misfit = if !field.quoted && column.nullable && field.text == self.options.null_text {
+                builder.push_null();
+                None
+            } else if !builder.push(&field.text) {
+                Some(rules::misfit_of(&field.text, row, column))
+            } else {
+                None
+            };
+            let misfit = misfit.or_else(|| match field.end {
+                FieldEnd::Record if !last => Some(wrong_count(index + 1, "")),
+                FieldEnd::Separator if last => Some(wrong_count(expected, " or more")),
+                _ => None,
+            });
+            if misfit.is_some() {
+                if field.end == FieldEnd::Separator {
+                    records.skip_record().map_err(|rule| self.error(line, rule))?;
+                }
+                return Ok(misfit);
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn records<'a>(&self, bytes: &'a [u8], line: u64) -> Result<Records<'a>> {

@@ -73,6 +73,12 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// Reads the rest of a record.
+    pub fn skip_record(&mut self) -> Result<(), String> {
+        while self.next_field()?.is_some_and(|field| field.end == FieldEnd::Separator) {}
+        Ok(())
+    }
+
     fn plain_field(&mut self) -> Result<Field<'a>, String> {
         let rest = &self.text.as_bytes()[self.position..];
         let (separator, quote) = (self.separator, self.quote);

@@ -15,6 +15,7 @@ use crate::load::convert::Converter;
 use crate::load::csv::CsvFile;
 use crate::load::parquet_file::{ParquetFile, RowGroup, unreadable};
 use crate::load::place::Place;
+use crate::load::rejects::Rejects;
 use crate::schema::TableSchema;
 
 /// Batches below both of these, in rows and bytes, are put together before they are routed: a batch is split by tablet, and
@@ -123,6 +124,9 @@ pub struct InputBatch {
     pub input_bytes: u64,
 }
 
+/// What takes the batches.
+pub type Consume<'a> = dyn FnMut(InputBatch) -> Result<()> + 'a;
+
 impl Input {
     /// Opens the files and checks what can be checked without reading rows. `memory_bytes` is what all loads share.
     pub fn open(fs: &Fs, source: LoadSource, schema: &Arc<TableSchema>, memory_bytes: u64) -> Result<Input> {
@@ -161,14 +165,15 @@ impl Input {
         }
     }
 
-    /// Hands batches to `consume` until the input is used up by all threads that call this.
-    pub fn for_each(&self, worker: usize, consume: &mut dyn FnMut(InputBatch) -> Result<()>) -> Result<()> {
+    /// Hands batches to `consume` until the input is used up by all threads that call this. Rows that do not fit go to
+    /// `rejects`.
+    pub fn for_each(&self, worker: usize, rejects: &Rejects, consume: &mut Consume<'_>) -> Result<()> {
         match &self.kind {
-            Kind::Batches(pull) => self.pull_batches(pull, consume),
+            Kind::Batches(pull) => self.pull_batches(pull, rejects, consume),
             Kind::Parquet { files, row_groups, next } => loop {
                 let unit = next.fetch_add(1, Ordering::Relaxed);
                 match row_groups.get(unit) {
-                    Some((file, group)) => read_row_group(&files[*file], *group, unit, consume)?,
+                    Some((file, group)) => read_row_group(&files[*file], *group, unit, rejects, consume)?,
                     None => return Ok(()),
                 }
             },
@@ -176,14 +181,14 @@ impl Input {
                 // Each thread begins with another file and helps with the others when its own is read.
                 for turn in 0..files.len() {
                     let file = (worker + turn) % files.len();
-                    self.read_csv(&files[file], file, consume)?;
+                    self.read_csv(&files[file], file, rejects, consume)?;
                 }
                 Ok(())
             }
         }
     }
 
-    fn pull_batches(&self, pull: &Mutex<Pull>, consume: &mut dyn FnMut(InputBatch) -> Result<()>) -> Result<()> {
+    fn pull_batches(&self, pull: &Mutex<Pull>, rejects: &Rejects, consume: &mut Consume<'_>) -> Result<()> {
         // Batches mostly share one schema, and matching thousands of columns takes longer than converting a row of them.
         let mut known: Option<(SchemaRef, Converter)> = None;
         loop {
@@ -204,7 +209,8 @@ impl Input {
                         known.insert((source, converter))
                     }
                 };
-                let rows = converter.convert(&batch, &place)?;
+                let (rows, place) =
+                    rejects.keep_fitting(&batch, place, |rows, place| converter.convert(rows, place))?;
                 let batch = InputBatch { rows, place, sequence: number, input_bytes };
                 if is_small {
                     small.push(batch);
@@ -218,34 +224,30 @@ impl Input {
     }
 
     /// Puts small batches together.
-    fn consume_small(
-        &self,
-        mut batches: Vec<InputBatch>,
-        consume: &mut dyn FnMut(InputBatch) -> Result<()>,
-    ) -> Result<()> {
+    fn consume_small(&self, mut batches: Vec<InputBatch>, consume: &mut Consume<'_>) -> Result<()> {
         let Some(last) = batches.pop() else { return Ok(()) };
         if batches.is_empty() {
             return consume(last);
         }
         batches.push(last);
         let mut first_row = 0;
-        let mut numbers = Vec::with_capacity(batches.len());
+        let mut places = Vec::with_capacity(batches.len());
         for batch in &batches {
-            numbers.push((first_row, batch.sequence));
+            places.push((first_row, batch.place.clone()));
             first_row += batch.rows.num_rows();
         }
-        let place = Place::Batches(numbers);
+        let place = Place::Batches(places);
         let rows = concat_batches(&self.arrow, batches.iter().map(|batch| &batch.rows))
             .map_err(|error| Error::invalid(format!("cannot load {}: {error}", place.input())).with_source(error))?;
         let input_bytes = batches.iter().map(|batch| batch.input_bytes).sum();
         consume(InputBatch { rows, place, sequence: batches[0].sequence, input_bytes })
     }
 
-    fn read_csv(&self, file: &CsvFile, number: usize, consume: &mut dyn FnMut(InputBatch) -> Result<()>) -> Result<()> {
+    fn read_csv(&self, file: &CsvFile, number: usize, rejects: &Rejects, consume: &mut Consume<'_>) -> Result<()> {
         while let Some(chunk) = file.take_chunk(&self.fs)? {
-            let (parsed, place) = file.parse(&chunk)?;
+            let (parsed, place) = file.parse(&chunk, rejects)?;
             let converter = Converter::of_schema(&self.schema, &self.arrow, &parsed.schema(), &place.input())?;
-            let rows = converter.convert(&parsed, &place)?;
+            let (rows, place) = rejects.keep_fitting(&parsed, place, |rows, place| converter.convert(rows, place))?;
             let sequence = sequence(number, chunk.number);
             consume(InputBatch { rows, place, sequence, input_bytes: chunk.size_bytes() })?;
         }
@@ -266,7 +268,8 @@ fn read_row_group(
     file: &ParquetFile,
     group: RowGroup,
     unit: usize,
-    consume: &mut dyn FnMut(InputBatch) -> Result<()>,
+    rejects: &Rejects,
+    consume: &mut Consume<'_>,
 ) -> Result<()> {
     let mut first_row = group.first_row;
     let mut bytes_left = group.size_bytes;
@@ -274,7 +277,7 @@ fn read_row_group(
         let batch = batch.map_err(|error| unreadable(&file.path, error))?;
         let place = Place::Rows(file.path.clone(), first_row);
         first_row += batch.num_rows() as u64;
-        let rows = file.converter.convert(&batch, &place)?;
+        let (rows, place) = rejects.keep_fitting(&batch, place, |rows, place| file.converter.convert(rows, place))?;
         // Bytes are known for the row group only: they count with its first batch.
         let input_bytes = std::mem::take(&mut bytes_left);
         consume(InputBatch { rows, place, sequence: sequence(unit, number as u64), input_bytes })?;

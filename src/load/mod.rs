@@ -13,9 +13,11 @@ mod csv;
 mod csv_records;
 mod input;
 mod label;
+mod misfit;
 mod parquet_file;
 mod pipeline;
 mod place;
+mod rejects;
 mod route;
 mod rules;
 mod text;
@@ -24,6 +26,7 @@ pub use csv::CsvOptions;
 pub use input::LoadSource;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::delta::Action;
@@ -34,6 +37,7 @@ use crate::id::{Label, PartitionId, RowsetId, SegmentName, Version};
 use crate::load::input::Input;
 use crate::load::label::LabelInUse;
 use crate::load::pipeline::{Target, Written};
+use crate::load::rejects::Rejects;
 use crate::load::route::Router;
 use crate::progress::Observer;
 use crate::segment::SegmentMeta;
@@ -69,6 +73,17 @@ pub struct LoadOptions {
     pub label: Option<Label>,
     /// Progress and cancellation.
     pub observer: Observer,
+    /// Rows that do not fit are left out as long as they are at most this part of all rows read, from 0 to 1. By default,
+    /// 0, a load fails with the first of them; with an error file it goes on looking for others, up to a thousand. The part
+    /// is known when everything was read: nothing is committed before.
+    ///
+    /// A row fits if its values have the types of the columns, NULL only where it is allowed, and a partition takes it.
+    /// What makes a file unreadable, such as quotes that do not match, ends the load whatever the ratio.
+    pub max_error_ratio: f64,
+    /// A new file, outside the store, that tells of each row that does not fit, as one JSON object a line: `file` and
+    /// `line` or `row`, or `batch` and `row`, all from 1; `column`, `reason`, `value`; for text `record`, as it was read.
+    /// Values and records are cut at 4096 bytes. Made with the first such row, also if the load fails then.
+    pub error_file: Option<PathBuf>,
 }
 
 /// What a load did.
@@ -91,6 +106,10 @@ pub struct LoadOptions {
 pub struct LoadReport {
     /// Rows now in the table.
     pub rows: u64,
+    /// Rows that did not fit and were left out.
+    pub rejected: u64,
+    /// The file that tells of them.
+    pub error_file: Option<PathBuf>,
     /// Segments written.
     pub segments: u64,
     /// Bytes of them.
@@ -101,6 +120,30 @@ pub struct LoadReport {
     pub already_loaded: bool,
     /// Wall time in milliseconds.
     pub elapsed_ms: u64,
+}
+
+impl LoadReport {
+    /// Of a load that loaded nothing.
+    fn new(version: Version, elapsed_ms: u64) -> LoadReport {
+        LoadReport {
+            rows: 0,
+            rejected: 0,
+            error_file: None,
+            segments: 0,
+            bytes: 0,
+            version,
+            already_loaded: false,
+            elapsed_ms,
+        }
+    }
+}
+
+/// A load that is done.
+struct Committed {
+    segments: Vec<Arc<SegmentMeta>>,
+    version: Arc<TableVersion>,
+    rejected: u64,
+    error_file: Option<PathBuf>,
 }
 
 impl Table {
@@ -119,27 +162,25 @@ impl Table {
         if let Some(label) = &options.label
             && let Some(version) = label::loaded_before(self, label)?
         {
-            let nothing = LoadReport { rows: 0, segments: 0, bytes: 0, version, already_loaded: true, elapsed_ms: 0 };
-            return Ok(LoadReport { elapsed_ms: elapsed_ms(), ..nothing });
+            let report = LoadReport::new(version, elapsed_ms());
+            return Ok(LoadReport { already_loaded: true, ..report });
         }
-        let (segments, version) = self.write_and_commit(source, options)?;
+        let Committed { segments, version, rejected, error_file } = self.write_and_commit(source, options)?;
         Ok(LoadReport {
             rows: segments.iter().map(|segment| segment.rows).sum(),
+            rejected,
+            error_file,
             segments: segments.len() as u64,
             bytes: segments.iter().map(|segment| segment.size_bytes).sum(),
-            version: version.version,
-            already_loaded: false,
-            elapsed_ms: elapsed_ms(),
+            ..LoadReport::new(version.version, elapsed_ms())
         })
     }
 
-    fn write_and_commit(
-        &self,
-        source: LoadSource,
-        options: &LoadOptions,
-    ) -> Result<(Vec<Arc<SegmentMeta>>, Arc<TableVersion>)> {
+    fn write_and_commit(&self, source: LoadSource, options: &LoadOptions) -> Result<Committed> {
         let environment = &self.store.inner.environment;
         let base = self.live.current();
+        let (ratio, error_file) = (options.max_error_ratio, options.error_file.as_deref());
+        let rejects = Rejects::new(&environment.fs, environment.layout.root(), ratio, error_file)?;
         let input = Input::open(&environment.fs, source, &base.schema, self.store.inner.options.load_memory_bytes)?;
         let rowset = RowsetId::random(&environment.ids);
         let record =
@@ -157,16 +198,20 @@ impl Table {
             rowset,
             sync: if few { SyncMode::EachFile } else { SyncMode::Batch },
             share: self.store.inner.load_budget.join(),
+            rejects: rejects.with_rows_total(input.totals().0),
         };
         let written = Written::default();
         let sealed = pipeline::run(&target, &input, &options.observer, &written);
+        // Also of a load that failed, whose error is then the one to tell.
+        let error_file = target.rejects.finish();
         let names = written.names();
         let committed = sealed.and_then(|()| {
+            let (rejected, error_file) = (target.rejects.verdict()?, error_file?);
             let segments = written.into_segments();
             self.make_durable(&segments, target.sync)?;
             options.observer.check()?;
             let version = self.commit_segments(&base, &segments, options.label.as_ref())?;
-            Ok((segments, version))
+            Ok(Committed { segments, version, rejected, error_file })
         });
         committed.inspect_err(|error| self.take_back(operation, &names, error))
     }

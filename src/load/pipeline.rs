@@ -10,6 +10,7 @@ use crate::fs::{SyncMode, TableLayout};
 use crate::id::{RowsetId, SegmentName, TabletId};
 use crate::load::buffer::{Buffers, Full};
 use crate::load::input::{Input, InputBatch};
+use crate::load::rejects::Rejects;
 use crate::load::route::Router;
 use crate::pool::MemoryShare;
 use crate::progress::{Observer, Phase, PhaseGuard};
@@ -34,6 +35,8 @@ pub struct Target<'a> {
     pub sync: SyncMode,
     /// Memory.
     pub share: MemoryShare,
+    /// Rows that do not fit.
+    pub rejects: Rejects,
 }
 
 /// What was written; also after an error.
@@ -72,7 +75,7 @@ pub fn run(target: &Target<'_>, input: &Input, observer: &Observer, written: &Wr
         failure: Mutex::new(None),
     };
     // The second round begins when everything was read: only then the largest buffers are what they will be.
-    load.on_threads(threads, |worker| input.for_each(worker, &mut |batch| load.take_in(batch)));
+    load.on_threads(threads, |worker| input.for_each(worker, &target.rejects, &mut |batch| load.take_in(batch)));
     load.on_threads(threads, |_| load.write_rest());
     match load.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
@@ -128,8 +131,11 @@ impl Running<'_> {
     fn take_in(&self, batch: InputBatch) -> Result<()> {
         self.check()?;
         let rows = batch.rows.num_rows() as u64;
-        let pieces = self.target.router.split(&batch.rows, &batch.place)?;
+        let target = self.target;
+        let (pieces, _) =
+            target.rejects.keep_fitting(&batch.rows, batch.place, |rows, place| target.router.split(rows, place))?;
         drop(batch.rows);
+        target.rejects.count_fitting(pieces.iter().map(|(_, piece)| piece.num_rows() as u64).sum());
         self.buffers.add(batch.sequence, pieces);
         self.phase.advance(rows, batch.input_bytes);
         while let Some(full) = self.buffers.take_full(self.target.share.limit_bytes()) {

@@ -1,21 +1,62 @@
-//! Where a row came from, for error messages.
+//! Where a row came from, for error messages and the error file.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::load::misfit::Misfit;
 
 /// The origin of the rows of one input batch.
 #[derive(Debug, Clone)]
 pub enum Place {
     /// The batch of this number, counted from 1.
     Batch(u64),
-    /// Small batches that were put together: for each its first row among all and its number, both ascending.
-    Batches(Vec<(usize, u64)>),
+    /// Small batches that were put together: for each its first row among all and its place, rows ascending.
+    Batches(Vec<(usize, Place)>),
     /// Rows of a file; the first one has this number, counted from 1.
     Rows(Arc<Path>, u64),
-    /// Rows of a text file and the line each begins in, counted from 1.
-    Lines(Arc<Path>, Vec<u64>),
+    /// Rows of a text file, the line each begins in, counted from 1, and the text that all of them stand in.
+    Lines(Arc<Path>, Vec<u64>, Arc<TextLines>),
+    /// Those rows of another place.
+    Some(Arc<Place>, Vec<u32>),
+}
+
+/// Whole lines of a text file.
+#[derive(Debug)]
+pub struct TextLines {
+    /// The lines with their ends.
+    pub bytes: Vec<u8>,
+    /// Number of the first one, from 1.
+    pub first_line: u64,
+}
+
+impl TextLines {
+    /// The text from one line up to another one, or up to the end.
+    fn between(&self, begin: u64, end: Option<u64>) -> &[u8] {
+        let skip = |bytes: &[u8], lines: u64| {
+            let mut ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+            match lines.checked_sub(1) {
+                Some(last) => ends.nth(last as usize).map_or(bytes.len(), |(position, _)| position + 1),
+                None => 0,
+            }
+        };
+        let rest = &self.bytes[skip(&self.bytes, begin.saturating_sub(self.first_line))..];
+        match end {
+            Some(end) => &rest[..skip(rest, end.saturating_sub(begin))],
+            None => rest,
+        }
+    }
+}
+
+/// One row as the error file names it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RowName<'a> {
+    /// A row of a batch, both counted from 1.
+    OfBatch(u64, u64),
+    /// A row of a file, counted from 1.
+    OfFile(&'a Path, u64),
+    /// The line of a text file that the record begins in, counted from 1, and its text.
+    OfText(&'a Path, u64, &'a [u8]),
 }
 
 impl Place {
@@ -24,36 +65,63 @@ impl Place {
         match self {
             Place::Batch(number) => format!("batch {number}"),
             Place::Batches(batches) => match (batches.first(), batches.last()) {
-                (Some((_, first)), Some((_, last))) => format!("batches {first} to {last}"),
+                (Some((_, first)), Some((_, last))) => match (first.batch(), last.batch()) {
+                    (Some(first), Some(last)) => format!("batches {first} to {last}"),
+                    _ => first.input(),
+                },
                 _ => "no batch".to_owned(),
             },
-            Place::Rows(file, _) | Place::Lines(file, _) => file.display().to_string(),
+            Place::Rows(file, _) | Place::Lines(file, ..) => file.display().to_string(),
+            Place::Some(place, _) => place.input(),
+        }
+    }
+
+    /// Number of the batch, if it is one.
+    pub fn batch(&self) -> Option<u64> {
+        match self {
+            Place::Batch(number) => Some(*number),
+            Place::Some(place, _) => place.batch(),
+            Place::Batches(_) | Place::Rows(..) | Place::Lines(..) => None,
+        }
+    }
+
+    /// The place of these rows of it.
+    pub fn of_rows(self, rows: Vec<u32>) -> Place {
+        Place::Some(Arc::new(self), rows)
+    }
+
+    /// The name of one row; none of a row that is not there.
+    pub fn name(&self, row: usize) -> Option<RowName<'_>> {
+        match self {
+            Place::Batch(number) => Some(RowName::OfBatch(*number, row as u64 + 1)),
+            Place::Batches(batches) => {
+                // Of batches without rows, which begin where the next one does, the last one is taken.
+                let at = batches.partition_point(|(first, _)| *first <= row).checked_sub(1)?;
+                let (first, place) = &batches[at];
+                place.name(row - first)
+            }
+            Place::Rows(file, first) => Some(RowName::OfFile(file, first + row as u64)),
+            Place::Lines(file, lines, text) => {
+                let record = text.between(*lines.get(row)?, lines.get(row + 1).copied());
+                Some(RowName::OfText(file, lines[row], record.trim_ascii_end()))
+            }
+            Place::Some(place, rows) => place.name(*rows.get(row)? as usize),
         }
     }
 
     /// One row of the input batch.
     pub fn row(&self, row: usize) -> String {
-        match self {
-            Place::Batch(number) => format!("batch {number}, row {}", row + 1),
-            Place::Batches(batches) => {
-                // Of batches without rows, which begin where the next one does, the last one is taken.
-                let at = batches.partition_point(|(first, _)| *first <= row);
-                match at.checked_sub(1).map(|at| batches[at]) {
-                    Some((first, number)) => format!("batch {number}, row {}", row - first + 1),
-                    None => self.input(),
-                }
-            }
-            Place::Rows(file, first) => format!("{}, row {}", file.display(), first + row as u64),
-            Place::Lines(file, lines) => match lines.get(row) {
-                Some(line) => format!("{}, line {line}", file.display()),
-                None => file.display().to_string(),
-            },
+        match self.name(row) {
+            Some(RowName::OfBatch(number, row)) => format!("batch {number}, row {row}"),
+            Some(RowName::OfFile(file, row)) => format!("{}, row {row}", file.display()),
+            Some(RowName::OfText(file, line, _)) => format!("{}, line {line}", file.display()),
+            None => self.input(),
         }
     }
 
     /// An error about one row.
-    pub fn error(&self, row: usize, rule: impl std::fmt::Display) -> Error {
-        Error::invalid(format!("cannot load {}: {rule}", self.row(row)))
+    pub fn error(&self, misfit: Misfit) -> Error {
+        Error::invalid(format!("cannot load {}: {}", self.row(misfit.row), misfit.reason)).with_source(misfit)
     }
 }
 
@@ -63,5 +131,36 @@ pub fn shown(text: &str) -> String {
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{:?}… ({} bytes)", &text[..end], text.len()),
         None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines() -> Place {
+        let text = TextLines { bytes: b"7,a\n\n8,\"b\nc\"\r\n9,d".to_vec(), first_line: 5 };
+        Place::Lines(Path::new("f.csv").into(), vec![5, 7, 9], Arc::new(text))
+    }
+
+    #[test]
+    fn rows_of_a_text_are_named_by_line_and_their_own_text() {
+        let of = |line, text| Some(RowName::OfText(Path::new("f.csv"), line, text));
+        let place = lines();
+        assert_eq!(place.name(0), of(5, b"7,a"));
+        assert_eq!(place.name(1), of(7, b"8,\"b\nc\""));
+        assert_eq!(place.name(2), of(9, b"9,d"));
+        assert_eq!((place.name(3), place.row(3)), (None, "f.csv".to_owned()));
+        let some = place.of_rows(vec![2, 1]);
+        assert_eq!((some.name(0), some.name(2)), (of(9, b"9,d"), None));
+        assert_eq!(some.row(1), "f.csv, line 7");
+    }
+
+    #[test]
+    fn rows_of_batches_put_together_are_named_by_their_own_batch() {
+        let rest = Place::Batch(9).of_rows(vec![4, 6]);
+        let place = Place::Batches(vec![(0, Place::Batch(7)), (3, Place::Batch(8)), (3, rest)]);
+        assert_eq!(place.input(), "batches 7 to 9");
+        assert_eq!((place.row(2), place.row(4)), ("batch 7, row 3".to_owned(), "batch 9, row 7".to_owned()));
     }
 }

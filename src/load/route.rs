@@ -10,6 +10,7 @@ use arrow::util::display::array_value_to_string;
 
 use crate::error::{Error, Result};
 use crate::id::{BucketIndex, ColumnId, TabletId};
+use crate::load::misfit::Misfit;
 use crate::load::place::{Place, shown};
 use crate::schema::{Distribution, PartitionBounds, PartitionMeta, TableSchema, bucket_hashes, bucket_of, route_rows};
 
@@ -117,7 +118,8 @@ impl Router {
                 format!("{} = {value}", self.schema.columns[*position].name)
             })
             .collect();
-        place.error(row, format!("no partition takes ({}); add one that does, or leave the row out", values.join(", ")))
+        let reason = format!("no partition takes ({}); add one that does, or leave the row out", values.join(", "));
+        place.error(Misfit::of_row(row, reason))
     }
 }
 

@@ -6,6 +6,7 @@ use arrow::util::display::array_value_to_string;
 use serde::de::IgnoredAny;
 
 use crate::error::{Error, Result};
+use crate::load::misfit::Misfit;
 use crate::load::place::{Place, shown};
 use crate::schema::{Column, DataType};
 
@@ -15,10 +16,14 @@ const DAY_MICROSECONDS: i64 = 86_400_000_000;
 
 /// The error for a value that is none of the column's type.
 pub fn misfit(value: &str, row: usize, column: &Column, place: &Place) -> Error {
-    place.error(
-        row,
-        format!("value {} of column {:?} does not fit {}", shown(value), column.name.as_str(), column.data_type),
-    )
+    place.error(misfit_of(value, row, column))
+}
+
+/// The misfit behind it.
+pub fn misfit_of(value: &str, row: usize, column: &Column) -> Misfit {
+    let name = column.name.as_str();
+    let reason = format!("value {} of column {name:?} does not fit {}", shown(value), column.data_type);
+    Misfit { value: Some(value.to_owned()), ..Misfit::of_column(row, name, reason) }
 }
 
 /// Checks every value of a column of the table.
@@ -27,9 +32,8 @@ pub fn check_column(array: &ArrayRef, column: &Column, place: &Place) -> Result<
         && array.null_count() > 0
         && let Some(row) = (0..array.len()).find(|row| array.is_null(*row))
     {
-        return Err(
-            place.error(row, format!("column {:?} is NULL, but the table declares it NOT NULL", column.name.as_str()))
-        );
+        let reason = format!("column {:?} is NULL, but the table declares it NOT NULL", column.name.as_str());
+        return Err(place.error(Misfit::of_column(row, column.name.as_str(), reason)));
     }
     let broken = match column.data_type {
         DataType::Char(bytes_max) | DataType::Varchar(bytes_max) => too_long(array, bytes_max),

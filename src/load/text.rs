@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, PrimitiveBuilder, StringBuilder,
-    TimestampMicrosecondBuilder,
+    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, PrimitiveBuilder,
+    StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::compute::kernels::cast_utils::{Parser, string_to_datetime};
 use arrow::datatypes::{Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
@@ -75,6 +75,11 @@ impl TextColumn {
             }
             DataType::VarBinary => TextColumn::Binary(BinaryBuilder::with_capacity(rows, rows * 8)),
         }
+    }
+
+    /// Values and NULLs so far.
+    pub fn len(&self) -> usize {
+        each_builder!(self, builder => builder.len())
     }
 
     /// Appends NULL.

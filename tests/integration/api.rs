@@ -139,7 +139,9 @@ fn a_receiver_that_panics_does_no_harm_to_the_store() {
     panic_at_every_event(
         |observer, _| {
             let source = LoadSource::batches(vec![orders(0..100)]);
-            table.load(source, &LoadOptions { label: Some(label("the same")), observer }).map(drop)
+            table
+                .load(source, &LoadOptions { label: Some(label("the same")), observer, ..LoadOptions::default() })
+                .map(drop)
         },
         check,
     );

@@ -34,7 +34,7 @@ fn assert_nothing_stays(store: &Store, table: &Table, version_before: u64) {
 }
 
 fn labelled(text: &str) -> LoadOptions {
-    LoadOptions { label: Some(Label::new(text).unwrap()), observer: Observer::silent() }
+    LoadOptions { label: Some(Label::new(text).unwrap()), ..LoadOptions::default() }
 }
 
 fn small_memory(root: &Path, load_memory_bytes: u64) -> Store {
@@ -187,7 +187,7 @@ fn cancelled_load_leaves_nothing() {
         }
         Ok(orders(batch * 10..batch * 10 + 10))
     });
-    let options = LoadOptions { label: None, observer: Observer::cancelled_by(cancel) };
+    let options = LoadOptions { observer: Observer::cancelled_by(cancel), ..LoadOptions::default() };
     let error = table.load(LoadSource::Batches(Box::new(batches)), &options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert_nothing_stays(&store, &table, before);
@@ -346,7 +346,7 @@ fn progress_counts_every_row_and_knows_the_totals_of_files() {
     let path = disk.dir.path().join("in.parquet");
     write_parquet(&path, &[orders(0..1000)]);
     let counts = Arc::new(Counts::default());
-    let options = LoadOptions { label: None, observer: Observer::new(counts.clone(), Cancel::new()) };
+    let options = LoadOptions { observer: Observer::new(counts.clone(), Cancel::new()), ..LoadOptions::default() };
     table.load(LoadSource::Parquet(vec![path]), &options).unwrap();
     let get = |count: &AtomicU64| count.load(Ordering::SeqCst);
     assert_eq!((get(&counts.rows), get(&counts.rows_total)), (1000, 1000));

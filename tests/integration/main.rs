@@ -10,6 +10,7 @@ mod crash;
 mod full_disk;
 mod golden;
 mod load;
+mod load_errors;
 mod restore;
 mod scan;
 mod scan_pruning;

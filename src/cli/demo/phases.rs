@@ -76,7 +76,7 @@ fn load(session: &Session, table: &Table, make: impl FnOnce(&Arc<AtomicU64>) -> 
     let counted = Arc::default();
     let source = make(&counted)?;
     let observer = session.terminal.observer(table.name().as_str());
-    let report = table.load(source, &LoadOptions { label: None, observer })?;
+    let report = table.load(source, &LoadOptions { observer, ..LoadOptions::default() })?;
     let input = counted.load(Ordering::Relaxed);
     session.terminal.say(format!(
         "  {}.{}: {} rows in {}: {} rows/s, {}/s of input; {} segments, {}",
@@ -137,7 +137,7 @@ fn load_orders(session: &Session, orders: &Table, scale: f64, loaded: &AtomicU64
     let mut rows = 0;
     for part in 0..ORDERS_PIECES {
         let source = data::orders(Piece { scale, part, parts: ORDERS_PIECES }, &counted);
-        rows += orders.load(source, &LoadOptions { label: None, observer: observer.clone() })?.rows;
+        rows += orders.load(source, &LoadOptions { observer: observer.clone(), ..LoadOptions::default() })?.rows;
         loaded.fetch_add(1, Ordering::SeqCst);
     }
     Ok(rows)

@@ -1,0 +1,164 @@
+//! LOAD of rows that do not fit: left out up to a ratio, told of in the error file, and nothing else changes.
+
+use std::path::{Path, PathBuf};
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use steledb::load::{CsvOptions, LoadOptions, LoadSource};
+use steledb::{ErrorKind, Table};
+
+use crate::support::{OnDisk, create_orders, ids_in, on_disk};
+
+/// Text columns `id` and `day` for `orders`.
+fn texts(ids: &[&str], days: &[&str]) -> RecordBatch {
+    let column = |texts: &[&str]| -> ArrayRef { std::sync::Arc::new(StringArray::from(texts.to_vec())) };
+    RecordBatch::try_from_iter([("id", column(ids)), ("day", column(days))]).unwrap()
+}
+
+fn lenient(error_file: &Path) -> LoadOptions {
+    LoadOptions { max_error_ratio: 0.9, error_file: Some(error_file.to_owned()), ..LoadOptions::default() }
+}
+
+fn lines(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// `early` takes days up to 1970-04-11 and nothing takes later ones.
+fn early_orders(disk: &OnDisk) -> Table {
+    let table = create_orders(&disk.store, "orders");
+    table.drop_partition("late").unwrap();
+    table
+}
+
+fn csv(disk: &OnDisk, text: &str) -> (PathBuf, LoadSource) {
+    let path = disk.dir.path().join("in.csv");
+    std::fs::write(&path, text).unwrap();
+    (path.clone(), LoadSource::Csv(vec![path], CsvOptions::default()))
+}
+
+#[test]
+fn every_kind_of_csv_row_that_does_not_fit_is_left_out_and_told_of() {
+    let disk = on_disk();
+    let table = early_orders(&disk);
+    let long = "x".repeat(41);
+    let text = format!(
+        "id,day,note\n1,1970-01-02,\"a\nb\"\nx,1970-01-02,\"wrong\nid\"\n2,1970-01-03,\n3,1971-01-01,late\n4,,no day\n\
+         5,1970-01-02,{long}\n6,1970-01-02\n7,1970-01-02,a,more,\"and\nmore\"\n8,1970-01-04,last\n"
+    );
+    let (path, source) = csv(&disk, &text);
+    let errors = disk.dir.path().join("errors.json");
+    let report = table.load(source, &lenient(&errors)).unwrap();
+    assert_eq!((report.rows, report.rejected, report.error_file.as_deref()), (3, 6, Some(errors.as_path())));
+    assert_eq!(ids_in(&table), [1, 2, 8]);
+    let mut told = lines(&errors);
+    told.sort_by_key(|line| line["line"].as_u64());
+    let told: Vec<_> = told
+        .iter()
+        .map(|line| {
+            assert_eq!(line["file"], path.to_str().unwrap());
+            let text = |key: &str| line[key].as_str().unwrap_or("null").to_owned();
+            (line["line"].as_u64().unwrap(), text("column"), text("reason"), text("value"), text("record"))
+        })
+        .collect();
+    let expected = [
+        (4, "id", "value \"x\" of column \"id\" does not fit BIGINT", "x", "x,1970-01-02,\"wrong\nid\""),
+        (7, "null", "no partition takes (day = \"1971-01-01\")", "null", "3,1971-01-01,late"),
+        (8, "day", "value \"\" of column \"day\" does not fit DATE", "", "4,,no day"),
+        (9, "note", "does not fit VARCHAR(40)", long.as_str(), &format!("5,1970-01-02,{long}")),
+        (10, "null", "expected 3 fields and found 2", "null", "6,1970-01-02"),
+        (11, "null", "expected 3 fields and found 3 or more", "null", "7,1970-01-02,a,more,\"and\nmore\""),
+    ];
+    assert_eq!(told.len(), expected.len());
+    for (told, expected) in told.iter().zip(&expected) {
+        assert_eq!(
+            (told.0, told.1.as_str(), told.3.as_str(), told.4.as_str()),
+            (expected.0, expected.1, expected.3, expected.4)
+        );
+        assert!(told.2.contains(expected.2), "{} {}", told.2, expected.2);
+    }
+}
+
+#[test]
+fn arrow_and_parquet_rows_are_left_out_by_their_number() {
+    let disk = on_disk();
+    let table = early_orders(&disk);
+    let errors = disk.dir.path().join("errors.json");
+    let batches = vec![
+        texts(&["1", "2"], &["1970-01-01", "1970-01-01"]),
+        texts(&["x", "3", "4"], &["1970-01-01", "1980-01-01", "1970-01-01"]),
+    ];
+    let report = table.load(LoadSource::batches(batches.clone()), &lenient(&errors)).unwrap();
+    assert_eq!((report.rows, report.rejected), (3, 2));
+    let told = lines(&errors);
+    let named: Vec<_> = told.iter().map(|line| (line["batch"].as_u64(), line["row"].as_u64())).collect();
+    assert_eq!(named, [(Some(2), Some(1)), (Some(2), Some(2))]);
+
+    let path = disk.dir.path().join("in.parquet");
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batches[0].schema(), None).unwrap();
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    writer.close().unwrap();
+    let errors = disk.dir.path().join("errors 2.json");
+    let report = table.load(LoadSource::Parquet(vec![path.clone()]), &lenient(&errors)).unwrap();
+    assert_eq!((report.rows, report.rejected), (3, 2));
+    let mut rows: Vec<_> = lines(&errors).iter().map(|line| line["row"].as_u64().unwrap()).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, [3, 4]);
+    assert!(lines(&errors).iter().all(|line| line["file"] == path.to_str().unwrap()));
+    assert_eq!(ids_in(&table), [1, 1, 2, 2, 4, 4]);
+}
+
+#[test]
+fn beyond_the_ratio_nothing_is_loaded_and_the_error_file_stays() {
+    let disk = on_disk();
+    let table = create_orders(&disk.store, "orders");
+    let before = table.version().version;
+    let text = "id,day\n1,1970-01-01\nx,1970-01-01\n2,1970-01-01\ny,1970-01-01\n";
+    let errors = disk.dir.path().join("errors.json");
+    for ratio in [0.0, 0.49] {
+        let options = LoadOptions { max_error_ratio: ratio, ..lenient(&errors) };
+        let (path, source) = csv(&disk, text);
+        let error = table.load(source, &options).unwrap_err();
+        let first = format!("cannot load {}, line 3: value \"x\" of column \"id\" does not fit BIGINT", path.display());
+        assert!(error.to_string().starts_with(&first), "{error}");
+        assert!(error.to_string().contains("2 rows do not fit"), "{error}");
+        assert!(error.to_string().contains("errors.json tells of each"), "{error}");
+        assert_eq!((lines(&errors).len(), table.version().version, ids_in(&table).len()), (2, before, 0));
+        assert_eq!(std::fs::read_dir(disk.root().join("staging")).unwrap().count(), 0);
+        // The next attempt does not write over it.
+        assert_eq!(table.load(csv(&disk, text).1, &options).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        std::fs::remove_file(&errors).unwrap();
+    }
+    let report = table.load(csv(&disk, text).1, &LoadOptions { max_error_ratio: 0.5, ..lenient(&errors) }).unwrap();
+    assert_eq!((report.rows, report.rejected, ids_in(&table)), (2, 2, vec![1, 2]));
+}
+
+#[test]
+fn quotes_that_do_not_match_end_a_load_whatever_its_ratio() {
+    let disk = on_disk();
+    let table = create_orders(&disk.store, "orders");
+    let (_, source) = csv(&disk, "id,day\n1,1970-01-01\n2,\"1970\"-01-01\n");
+    let error = table.load(source, &LoadOptions { max_error_ratio: 1.0, ..LoadOptions::default() }).unwrap_err();
+    assert!(error.to_string().contains("line 3: text follows the closing quote"), "{error}");
+}
+
+#[test]
+fn load_without_wrong_rows_makes_no_error_file() {
+    let disk = on_disk();
+    let table = create_orders(&disk.store, "orders");
+    let errors = disk.dir.path().join("errors.json");
+    let report = table.load(LoadSource::batches(vec![crate::support::orders(0..10)]), &lenient(&errors)).unwrap();
+    assert_eq!((report.rows, report.rejected, report.error_file), (10, 0, None));
+    assert!(!errors.exists());
+}
+
+#[test]
+fn columns_that_never_fit_end_a_load_whatever_its_ratio() {
+    let disk = on_disk();
+    let table = create_orders(&disk.store, "orders");
+    let ids: ArrayRef = std::sync::Arc::new(Int64Array::from(vec![1]));
+    let batch = RecordBatch::try_from_iter([("id", ids.clone()), ("day", ids)]).unwrap();
+    let options = LoadOptions { max_error_ratio: 1.0, ..LoadOptions::default() };
+    let error = table.load(LoadSource::batches(vec![batch]), &options).unwrap_err();
+    assert!(error.to_string().contains("cannot become DATE"), "{error}");
+}
