@@ -67,6 +67,9 @@ mod digest;
 mod error;
 pub mod format;
 pub mod fs;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gc;
 mod id;
 mod limits;
