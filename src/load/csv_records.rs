@@ -2,13 +2,30 @@
 
 use std::borrow::Cow;
 
+/// The bytes that tell fields apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Dialect {
+    /// Between fields.
+    pub separator: u8,
+    /// Around a field; [`Dialect::NONE`] = no field is quoted.
+    pub quote: u8,
+    /// Before a character that stands for itself, inside quotes; the same as `quote` = none.
+    pub escape: u8,
+    /// Whether white space around fields is no part of them.
+    pub trim: bool,
+}
+
+impl Dialect {
+    /// A byte that UTF-8 does not have.
+    pub const NONE: u8 = 0xff;
+}
+
 /// Reads fields from whole records.
 pub struct Records<'a> {
     text: &'a str,
     position: usize,
     line: u64,
-    separator: u8,
-    quote: u8,
+    dialect: Dialect,
 }
 
 /// One field.
@@ -32,8 +49,8 @@ pub enum FieldEnd {
 
 impl<'a> Records<'a> {
     /// Of a text that begins in this line.
-    pub fn new(text: &'a str, line: u64, separator: u8, quote: u8) -> Records<'a> {
-        Records { text, position: 0, line, separator, quote }
+    pub fn new(text: &'a str, line: u64, dialect: Dialect) -> Records<'a> {
+        Records { text, position: 0, line, dialect }
     }
 
     /// Bytes read so far.
@@ -62,13 +79,16 @@ impl<'a> Records<'a> {
     /// of the text there is one more, empty field.
     pub fn next_field(&mut self) -> Result<Option<Field<'a>>, String> {
         let bytes = self.text.as_bytes();
-        let after_separator = self.position > 0 && bytes[self.position - 1] == self.separator;
+        let after_separator = self.position > 0 && bytes[self.position - 1] == self.dialect.separator;
+        if self.dialect.trim {
+            self.position += self.blanks(&bytes[self.position..]);
+        }
         match bytes.get(self.position) {
             None if after_separator => {
                 Ok(Some(Field { text: Cow::Borrowed(""), quoted: false, end: FieldEnd::Record }))
             }
             None => Ok(None),
-            Some(byte) if *byte == self.quote => self.quoted_field().map(Some),
+            Some(byte) if *byte == self.dialect.quote => self.quoted_field().map(Some),
             Some(_) => self.plain_field().map(Some),
         }
     }
@@ -81,7 +101,7 @@ impl<'a> Records<'a> {
 
     fn plain_field(&mut self) -> Result<Field<'a>, String> {
         let rest = &self.text.as_bytes()[self.position..];
-        let (separator, quote) = (self.separator, self.quote);
+        let Dialect { separator, quote, trim, .. } = self.dialect;
         let length =
             rest.iter().position(|byte| *byte == separator || *byte == b'\n' || *byte == quote).unwrap_or(rest.len());
         let text = &self.text[self.position..self.position + length];
@@ -89,6 +109,7 @@ impl<'a> Records<'a> {
         match rest.get(length) {
             Some(byte) if *byte == separator => {
                 self.position += 1;
+                let text = if trim { text.trim() } else { text };
                 Ok(Field { text: Cow::Borrowed(text), quoted: false, end: FieldEnd::Separator })
             }
             Some(byte) if *byte == quote => Err(format!(
@@ -100,7 +121,7 @@ impl<'a> Records<'a> {
                     self.position += 1;
                     self.line += 1;
                 }
-                let text = text.strip_suffix('\r').unwrap_or(text);
+                let text = if trim { text.trim() } else { text.strip_suffix('\r').unwrap_or(text) };
                 Ok(Field { text: Cow::Borrowed(text), quoted: false, end: FieldEnd::Record })
             }
         }
@@ -108,12 +129,12 @@ impl<'a> Records<'a> {
 
     fn quoted_field(&mut self) -> Result<Field<'a>, String> {
         let bytes = self.text.as_bytes();
-        let quote = self.quote;
+        let Dialect { quote, escape, .. } = self.dialect;
         let mut begin = self.position + 1;
         let mut text = Cow::Borrowed("");
         let end = loop {
-            let Some(length) = bytes[begin..].iter().position(|byte| *byte == quote) else {
-                return Err("a quote is not closed".to_owned());
+            let Some(length) = bytes[begin..].iter().position(|byte| *byte == quote || *byte == escape) else {
+                return Err(NOT_CLOSED.to_owned());
             };
             let part = &self.text[begin..begin + length];
             self.line += part.bytes().filter(|byte| *byte == b'\n').count() as u64;
@@ -122,15 +143,24 @@ impl<'a> Records<'a> {
                 false => text.to_mut().push_str(part),
             }
             let after = begin + length + 1;
+            if bytes[begin + length] != quote {
+                // Escaped: the next character stands for itself.
+                let escaped = self.text[after..].chars().next().ok_or(NOT_CLOSED)?;
+                self.line += u64::from(escaped == '\n');
+                text.to_mut().push(escaped);
+                begin = after + escaped.len_utf8();
+                continue;
+            }
             if bytes.get(after) != Some(&quote) {
                 break after;
             }
             text.to_mut().push(char::from(quote));
             begin = after + 1;
         };
+        let end = if self.dialect.trim { end + self.blanks(&bytes[end..]) } else { end };
         let (length, end) = match &bytes[end..] {
             [] => (end, FieldEnd::Record),
-            [byte, ..] if *byte == self.separator => (end + 1, FieldEnd::Separator),
+            [byte, ..] if *byte == self.dialect.separator => (end + 1, FieldEnd::Separator),
             [b'\n', ..] => (end + 1, FieldEnd::Record),
             [b'\r', b'\n', ..] => (end + 2, FieldEnd::Record),
             _ => return Err("text follows the closing quote of a field".to_owned()),
@@ -141,7 +171,15 @@ impl<'a> Records<'a> {
         self.position = length;
         Ok(Field { text, quoted: true, end })
     }
+
+    /// Length of the blanks that a text begins with, which are no separators.
+    fn blanks(&self, bytes: &[u8]) -> usize {
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t') && *byte != self.dialect.separator;
+        bytes.iter().position(|byte| !is_blank(byte)).unwrap_or(bytes.len())
+    }
 }
+
+const NOT_CLOSED: &str = "a quote is not closed";
 
 /// Length of the line end that a text begins with.
 fn line_end(bytes: &[u8]) -> Option<usize> {

@@ -249,7 +249,7 @@ impl Input {
             let converter = Converter::of_schema(&self.schema, &self.arrow, &parsed.schema(), &place.input())?;
             let (rows, place) = rejects.keep_fitting(&parsed, place, |rows, place| converter.convert(rows, place))?;
             let sequence = sequence(number, chunk.number);
-            consume(InputBatch { rows, place, sequence, input_bytes: chunk.size_bytes() })?;
+            consume(InputBatch { rows, place, sequence, input_bytes: chunk.input_bytes })?;
         }
         Ok(())
     }

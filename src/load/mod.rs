@@ -10,6 +10,7 @@
 mod buffer;
 mod convert;
 mod csv;
+mod csv_options;
 mod csv_records;
 mod input;
 mod label;
@@ -21,8 +22,10 @@ mod rejects;
 mod route;
 mod rules;
 mod text;
+mod text_file;
+mod time_format;
 
-pub use csv::CsvOptions;
+pub use csv_options::CsvOptions;
 pub use input::LoadSource;
 
 use std::collections::BTreeSet;

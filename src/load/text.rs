@@ -14,7 +14,24 @@ use arrow::compute::kernels::cast_utils::{Parser, string_to_datetime};
 use arrow::datatypes::{Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use chrono::Utc;
 
+use crate::error::Result;
+use crate::load::time_format::TimeFormat;
 use crate::schema::DataType;
+
+/// Forms of dates and times other than the usual ones.
+#[derive(Debug, Clone, Default)]
+pub struct TextFormats {
+    date: Option<Arc<TimeFormat>>,
+    datetime: Option<Arc<TimeFormat>>,
+}
+
+impl TextFormats {
+    /// As `strftime` writes them; an error names one that is none.
+    pub fn new(date: Option<&str>, datetime: Option<&str>) -> Result<TextFormats> {
+        let format = |text: Option<&str>| text.map(TimeFormat::new).transpose();
+        Ok(TextFormats { date: format(date)?.map(Arc::new), datetime: format(datetime)?.map(Arc::new) })
+    }
+}
 
 /// A column being built from texts.
 pub enum TextColumn {
@@ -26,8 +43,8 @@ pub enum TextColumn {
     Float32(PrimitiveBuilder<Float32Type>),
     Float64(PrimitiveBuilder<Float64Type>),
     Decimal(Decimal128Builder, u8, u8),
-    Date(Date32Builder),
-    DateTime(TimestampMicrosecondBuilder),
+    Date(Date32Builder, Option<Arc<TimeFormat>>),
+    DateTime(TimestampMicrosecondBuilder, Option<Arc<TimeFormat>>),
     Text(StringBuilder),
     Binary(BinaryBuilder),
 }
@@ -43,8 +60,8 @@ macro_rules! each_builder {
             TextColumn::Float32($builder) => $body,
             TextColumn::Float64($builder) => $body,
             TextColumn::Decimal($builder, ..) => $body,
-            TextColumn::Date($builder) => $body,
-            TextColumn::DateTime($builder) => $body,
+            TextColumn::Date($builder, _) => $body,
+            TextColumn::DateTime($builder, _) => $body,
             TextColumn::Text($builder) => $body,
             TextColumn::Binary($builder) => $body,
         }
@@ -68,12 +85,21 @@ impl TextColumn {
             DataType::Float => TextColumn::Float32(PrimitiveBuilder::with_capacity(rows)),
             DataType::Double => TextColumn::Float64(PrimitiveBuilder::with_capacity(rows)),
             DataType::Decimal { precision, scale } => decimal(precision, scale),
-            DataType::Date => TextColumn::Date(Date32Builder::with_capacity(rows)),
-            DataType::DateTime => TextColumn::DateTime(TimestampMicrosecondBuilder::with_capacity(rows)),
+            DataType::Date => TextColumn::Date(Date32Builder::with_capacity(rows), None),
+            DataType::DateTime => TextColumn::DateTime(TimestampMicrosecondBuilder::with_capacity(rows), None),
             DataType::Char(_) | DataType::Varchar(_) | DataType::String | DataType::Json => {
                 TextColumn::Text(StringBuilder::with_capacity(rows, rows * 8))
             }
             DataType::VarBinary => TextColumn::Binary(BinaryBuilder::with_capacity(rows, rows * 8)),
+        }
+    }
+
+    /// The same, for dates and times written in other forms.
+    pub fn with_formats(self, formats: &TextFormats) -> TextColumn {
+        match self {
+            TextColumn::Date(builder, _) => TextColumn::Date(builder, formats.date.clone()),
+            TextColumn::DateTime(builder, _) => TextColumn::DateTime(builder, formats.datetime.clone()),
+            column => column,
         }
     }
 
@@ -105,8 +131,14 @@ impl TextColumn {
             TextColumn::Decimal(builder, precision, scale) => {
                 append(parse_decimal(text, *precision, *scale), |value| builder.append_value(value))
             }
-            TextColumn::Date(builder) => append(parse_date(text), |value| builder.append_value(value)),
-            TextColumn::DateTime(builder) => append(parse_datetime(text), |value| builder.append_value(value)),
+            TextColumn::Date(builder, format) => {
+                let days = format.as_ref().map_or_else(|| parse_date(text), |format| format.parse_date(text));
+                append(days, |value| builder.append_value(value))
+            }
+            TextColumn::DateTime(builder, format) => {
+                let time = format.as_ref().map_or_else(|| parse_datetime(text), |format| format.parse_datetime(text));
+                append(time, |value| builder.append_value(value))
+            }
             TextColumn::Text(builder) => append(Some(text), |value| builder.append_value(value)),
             TextColumn::Binary(builder) => append(Some(text), |value| builder.append_value(value)),
         }

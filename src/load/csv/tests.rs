@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use arrow::util::pretty::pretty_format_batches;
 
 use super::*;
+use crate::load::text_file::{CHUNK_BYTES, RECORD_BYTES_MAX};
 use crate::schema::{DataType, TableSpec};
 
 fn table() -> Arc<TableSchema> {
@@ -82,7 +83,8 @@ fn quoted_fields_keep_separators_line_ends_and_quotes_and_are_never_null() {
 
 #[test]
 fn null_text_counts_only_where_null_is_allowed_and_unquoted() {
-    let options = CsvOptions { null_text: "\\N".to_owned(), separator: b'|', quote: b'\'', header: true };
+    let options =
+        CsvOptions { null_text: "\\N".to_owned(), separator: b'|', quote: Some(b'\''), ..CsvOptions::default() };
     let rows = read_with(b"id|name|price\n1|\\N|\\N\n2||3\n3|'\\N'|4\n", &options, &table()).unwrap();
     assert_eq!(rows, ["1|NULL|NULL", "2||3.00", "3|\\N|4.00"]);
     let error = read_with(b"id|name|price\n\\N|a|1\n", &options, &table()).unwrap_err().to_string();
@@ -131,7 +133,7 @@ fn files_without_rows_byte_order_marks_and_missing_last_line_ends_are_fine() {
 #[test]
 fn separator_and_quote_must_differ_and_end_no_line() {
     for (separator, quote) in [(b',', b','), (b'\n', b'"'), (b',', 0xff), (b',', b'\r')] {
-        let options = CsvOptions { separator, quote, ..CsvOptions::default() };
+        let options = CsvOptions { separator, quote: Some(quote), ..CsvOptions::default() };
         assert!(options.check().is_err(), "{separator} {quote}");
     }
     assert!(CsvOptions { separator: b'\t', ..CsvOptions::default() }.check().is_ok());
@@ -162,4 +164,72 @@ fn quote_that_is_never_closed_ends_within_bounded_memory() {
     bytes.resize(RECORD_BYTES_MAX + 3 * CHUNK_BYTES, b'x');
     let error = read_with(&bytes, &CsvOptions::default(), &table()).unwrap_err().to_string();
     assert!(error.contains("a quote is not closed"), "{error}");
+}
+
+/// With options, of a table with a date and a time.
+fn timed(text: &str, options: CsvOptions) -> Result<Vec<String>> {
+    let spec = TableSpec::new()
+        .column("id", DataType::BigInt)
+        .nullable_column("day", DataType::Date)
+        .nullable_column("at", DataType::DateTime);
+    read_with(text.as_bytes(), &options, &Arc::new(spec.build("t").unwrap().0))
+}
+
+#[test]
+fn dates_and_times_of_other_forms_are_read_and_of_no_form_refused() {
+    let options = CsvOptions {
+        date_format: Some("%d.%m.%Y".to_owned()),
+        datetime_format: Some("%m/%d/%y %I:%M %p".to_owned()),
+        ..CsvOptions::default()
+    };
+    let rows = timed("id,day,at\n1,31.01.2024,02/28/24 01:30 PM\n2,,\n", options.clone()).unwrap();
+    assert_eq!(rows, ["1|2024-01-31|2024-02-28T13:30:00", "2|NULL|NULL"]);
+    let error = timed("id,day,at\n1,2024-01-31,\n", options).unwrap_err().to_string();
+    assert!(error.contains("line 2: value \"2024-01-31\" of column \"day\" does not fit DATE"), "{error}");
+    let error = timed("id,day,at\n", CsvOptions { date_format: Some("%Q".to_owned()), ..CsvOptions::default() });
+    assert!(error.unwrap_err().to_string().contains("%Q"));
+}
+
+#[test]
+fn skipped_lines_and_listed_columns_stand_in_for_a_header() {
+    let listed = CsvOptions {
+        columns: Some(vec!["day".to_owned(), "ID".to_owned()]),
+        skip_lines: 2,
+        header: false,
+        ..CsvOptions::default()
+    };
+    let text = "exported, \"badly\n\n2024-01-31,1\n";
+    assert_eq!(timed(text, listed.clone()).unwrap(), ["2024-01-31|1"]);
+    // A header that says something else is skipped.
+    let header = CsvOptions { header: true, ..listed.clone() };
+    assert_eq!(timed(&text.replace("\n\n", "\n\nwhen,who\n"), header).unwrap(), ["2024-01-31|1"]);
+    let error = timed("a\nb\nx,1\n", listed.clone()).unwrap_err().to_string();
+    assert!(error.contains("line 3: value \"x\""), "{error}");
+    let unknown = CsvOptions { columns: Some(vec!["colour".to_owned()]), ..listed };
+    assert!(timed(text, unknown).unwrap_err().to_string().contains("no column \"colour\""));
+}
+
+#[test]
+fn escapes_count_inside_quotes_and_quotes_can_be_done_without() {
+    let options = CsvOptions { escape: Some(b'\\'), ..CsvOptions::default() };
+    let read = |text: &str, options: &CsvOptions| read_with(text.as_bytes(), options, &table()).unwrap();
+    let rows = read("id,name,price\n1,\"a\\\"b\\\\\",2\n2,c\\d,3\n3,\"x\"\"\\\ny\",4\n4,z,5\n", &options);
+    assert_eq!(rows, ["1|a\"b\\|2.00", "2|c\\d|3.00", "3|x\"\ny|4.00", "4|z|5.00"]);
+    let mut long = String::from("id,name,price\n");
+    let filling = "x".repeat(1000);
+    (0..4000).for_each(|id| long.push_str(&format!("{id},\"{filling}\\\"\n\",1\n")));
+    let rows = read(&long, &options);
+    assert!(rows.len() == 4000 && rows.iter().all(|row| row.contains("x\"\n|1.00")));
+    let plain = CsvOptions { quote: None, ..CsvOptions::default() };
+    assert_eq!(read("id,name,price\n1,5\" pipe,2\n2,\"a\",3\n", &plain), ["1|5\" pipe|2.00", "2|\"a\"|3.00"]);
+    assert!(read_with(b"id,name,price\n1,\"a\\", &options, &table()).is_err());
+}
+
+#[test]
+fn white_space_around_fields_is_trimmed_and_inside_quotes_kept() {
+    let trim = CsvOptions { trim: true, null_text: "-".to_owned(), ..CsvOptions::default() };
+    let text = "id , name,price\n 1 ,  a b  , 2 \r\n2, \" c \" ,-  \n3,\t - ,\"4\"  \r\n";
+    assert_eq!(read_with(text.as_bytes(), &trim, &table()).unwrap(), ["1|a b|2.00", "2| c |NULL", "3|NULL|4.00"]);
+    let tabs = CsvOptions { separator: b'\t', ..trim };
+    assert_eq!(read_with(b"id\tname\tprice\n1\t\t 2\n", &tabs, &table()).unwrap(), ["1||2.00"]);
 }

@@ -1,0 +1,281 @@
+//! A text file cut at ends of records into chunks that several threads parse. Files compressed with zstd are decompressed
+//! on the way; they are told by their first bytes, which begin no text.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::fs::{FileReader, Fs};
+use crate::load::place::TextLines;
+
+/// Bytes read at a time and parsed into one batch.
+pub const CHUNK_BYTES: usize = 2 << 20;
+/// Longest record; a quote that is never closed is found by it.
+pub const RECORD_BYTES_MAX: usize = 16 << 20;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// One file being read; chunks are taken under a lock and parsed outside it.
+pub struct TextFile {
+    path: Arc<Path>,
+    size_bytes: u64,
+    skip_lines: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    reader: Option<Reader>,
+    /// The begin of a record whose end was not read yet.
+    rest: Vec<u8>,
+    /// Line that the next chunk begins in, from 1; 0 = nothing was read yet.
+    line: u64,
+    chunks: u64,
+    /// Bytes of the file that earlier chunks account for.
+    told_bytes: u64,
+    finished: bool,
+}
+
+/// Whole records of a file.
+pub struct Chunk {
+    /// Number in the file, from 0.
+    pub number: u64,
+    /// The records.
+    pub text: Arc<TextLines>,
+    /// Bytes of the file, compressed as they are, that it accounts for.
+    pub input_bytes: u64,
+}
+
+/// How a format cuts its records.
+pub trait Cut {
+    /// The end of the last whole record of bytes that begin with a record.
+    fn end_of_records(&self, bytes: &[u8]) -> Option<usize>;
+    /// How many bytes at the begin of the file are no records; called once, with the first chunk.
+    fn begin_of_records(&self, bytes: &[u8]) -> Result<usize>;
+}
+
+impl TextFile {
+    /// Only looks at length and first bytes; the file is opened when its first chunk is taken. `skip_lines` lines at its
+    /// begin are no records.
+    pub fn new(fs: &Fs, path: &Path, skip_lines: u64) -> Result<TextFile> {
+        let reader = fs.open(path)?;
+        let mut magic = [0; 2];
+        if reader.read_at(0, &mut magic)? == magic.len() && magic == GZIP_MAGIC {
+            return Err(Error::unsupported(format!(
+                "cannot load {}: it is compressed with gzip; decompress it first, or compress it with zstd, which is read \
+                 as it is",
+                path.display()
+            )));
+        }
+        Ok(TextFile { path: path.into(), size_bytes: reader.size_bytes(), skip_lines, state: Mutex::default() })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Arc<Path> {
+        &self.path
+    }
+
+    /// Length of the file.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// An error about one line.
+    pub fn error(&self, line: u64, rule: impl std::fmt::Display) -> Error {
+        Error::invalid(format!("cannot load {}, line {line}: {rule}", self.path.display()))
+    }
+
+    /// The next records, or `None` at the end.
+    pub fn take_chunk(&self, fs: &Fs, cut: &impl Cut) -> Result<Option<Chunk>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.finished {
+            return Ok(None);
+        }
+        // Whoever comes after an error finds the end.
+        state.finished = true;
+        let Some((mut bytes, is_last)) = self.read_records(fs, &mut state, cut)? else { return Ok(None) };
+        let mut line = state.line;
+        state.line += count(&bytes, b'\n');
+        if state.chunks == 0 {
+            let begin = cut.begin_of_records(&bytes)?;
+            line += count(&bytes[..begin], b'\n');
+            bytes.drain(..begin);
+        }
+        state.finished = is_last;
+        let number = state.chunks;
+        state.chunks += 1;
+        let read_bytes = state.reader.as_ref().map_or(self.size_bytes, Reader::position);
+        let input_bytes = read_bytes - std::mem::replace(&mut state.told_bytes, read_bytes);
+        if is_last {
+            state.reader = None;
+        }
+        Ok(Some(Chunk { number, text: Arc::new(TextLines { bytes, first_line: line }), input_bytes }))
+    }
+
+    /// Whole records, and whether they are the last ones.
+    fn read_records(&self, fs: &Fs, state: &mut State, cut: &impl Cut) -> Result<Option<(Vec<u8>, bool)>> {
+        let mut skip_lines = 0;
+        let is_first = state.line == 0;
+        if is_first {
+            state.reader = Some(Reader::open(fs, &self.path)?);
+            (state.line, skip_lines) = (1, self.skip_lines);
+        }
+        let Some(reader) = &mut state.reader else { return Ok(None) };
+        let mut bytes = std::mem::take(&mut state.rest);
+        let mut at_begin = is_first;
+        loop {
+            let is_last = reader.append(&mut bytes).map_err(|error| self.unreadable(error))?;
+            if std::mem::take(&mut at_begin) && bytes.starts_with(BYTE_ORDER_MARK) {
+                bytes.drain(..BYTE_ORDER_MARK.len());
+            }
+            while skip_lines > 0 && !bytes.is_empty() {
+                let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |position| position + 1);
+                if bytes[end - 1] == b'\n' {
+                    (skip_lines, state.line) = (skip_lines - 1, state.line + 1);
+                }
+                bytes.drain(..end);
+            }
+            let end = if is_last { Some(bytes.len()) } else { cut.end_of_records(&bytes) };
+            if let Some(end) = end {
+                state.rest = bytes.split_off(end);
+                return Ok((!bytes.is_empty()).then_some((bytes, is_last)));
+            }
+            if bytes.len() > RECORD_BYTES_MAX {
+                let rule = format!("a record is longer than {RECORD_BYTES_MAX} bytes");
+                return Err(self.error(state.line, format!("{rule}; a quote is not closed, most likely")));
+            }
+        }
+    }
+
+    fn unreadable(&self, error: std::io::Error) -> Error {
+        match error.downcast::<Error>() {
+            Ok(error) => error,
+            Err(error) => Error::invalid(format!("cannot load {}: {error}", self.path.display())).with_source(error),
+        }
+    }
+}
+
+/// Reads a file on from its begin, as it is or decompressed.
+enum Reader {
+    Plain(Sequential),
+    Zstd(Box<zstd::Decoder<'static, std::io::BufReader<Sequential>>>),
+}
+
+impl Reader {
+    fn open(fs: &Fs, path: &Path) -> Result<Reader> {
+        let file = fs.open(path)?;
+        let mut magic = [0; 4];
+        let read = file.read_at(0, &mut magic)?;
+        let sequential = Sequential { file, offset: 0 };
+        if read < magic.len() || magic != ZSTD_MAGIC {
+            return Ok(Reader::Plain(sequential));
+        }
+        let decoder = zstd::Decoder::new(sequential).map_err(|error| Error::io("decompress", path, error))?;
+        Ok(Reader::Zstd(Box::new(decoder)))
+    }
+
+    /// Appends up to a chunk; `true` at the end of the file.
+    fn append(&mut self, bytes: &mut Vec<u8>) -> std::io::Result<bool> {
+        let begin = bytes.len();
+        bytes.resize(begin + CHUNK_BYTES, 0);
+        let mut read = 0;
+        while read < CHUNK_BYTES {
+            let rest = &mut bytes[begin + read..];
+            let more = match self {
+                Reader::Plain(file) => file.read(rest)?,
+                Reader::Zstd(decoder) => decoder.read(rest)?,
+            };
+            if more == 0 {
+                break;
+            }
+            read += more;
+        }
+        bytes.truncate(begin + read);
+        Ok(read < CHUNK_BYTES)
+    }
+
+    fn position(&self) -> u64 {
+        match self {
+            Reader::Plain(file) => file.offset,
+            Reader::Zstd(decoder) => decoder.get_ref().get_ref().offset,
+        }
+    }
+}
+
+struct Sequential {
+    file: FileReader,
+    offset: u64,
+}
+
+impl Read for Sequential {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read_at(self.offset, buffer).map_err(std::io::Error::other)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+/// How often a byte occurs.
+pub fn count(bytes: &[u8], wanted: u8) -> u64 {
+    bytes.iter().filter(|byte| **byte == wanted).count() as u64
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::fs::SimFs;
+
+    /// Records are lines, the first one is no record.
+    struct Lines;
+
+    impl Cut for Lines {
+        fn end_of_records(&self, bytes: &[u8]) -> Option<usize> {
+            bytes.iter().rposition(|byte| *byte == b'\n').map(|position| position + 1)
+        }
+        fn begin_of_records(&self, bytes: &[u8]) -> Result<usize> {
+            Ok(bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |position| position + 1))
+        }
+    }
+
+    /// The records with the line that each chunk begins in.
+    fn read(bytes: &[u8], skip_lines: u64) -> Result<(String, Vec<u64>)> {
+        let (fs, path) = (SimFs::new().fs(), Path::new("/f"));
+        fs.replace(path, bytes)?;
+        let file = TextFile::new(&fs, path, skip_lines)?;
+        let (mut text, mut lines, mut told_bytes) = (String::new(), Vec::new(), 0);
+        while let Some(chunk) = file.take_chunk(&fs, &Lines)? {
+            text.push_str(std::str::from_utf8(&chunk.text.bytes).unwrap());
+            lines.push(chunk.text.first_line);
+            told_bytes += chunk.input_bytes;
+        }
+        assert!(told_bytes == bytes.len() as u64 || text.is_empty());
+        Ok((text, lines))
+    }
+
+    #[test]
+    fn lines_are_skipped_also_beyond_a_chunk_and_numbers_stay_right() {
+        assert_eq!(read(b"\xef\xbb\xbfa\nb\nc\nd", 0).unwrap(), ("b\nc\nd".to_owned(), vec![2]));
+        assert_eq!(read(b"a\nb\nc\nd", 2).unwrap(), ("d".to_owned(), vec![4]));
+        assert_eq!(read(b"a\nb", 7).unwrap(), (String::new(), vec![]));
+        let long = [vec![b'x'; 3 * CHUNK_BYTES], b"\nhead\n1\n2\n".to_vec()].concat();
+        assert_eq!(read(&long, 1).unwrap(), ("1\n2\n".to_owned(), vec![3]));
+    }
+
+    #[test]
+    fn zstd_is_decompressed_damage_named_and_gzip_refused() {
+        let text: String = (0..500_000).map(|number| format!("{number}\n")).collect();
+        let mut bytes = zstd::encode_all(text.as_bytes(), 1).unwrap();
+        let (found, lines) = read(&bytes, 0).unwrap();
+        assert!(found == text[2..] && lines.len() > 1);
+        let error = read(&bytes[..bytes.len() / 2], 0).unwrap_err().to_string();
+        assert!(error.starts_with("cannot load /f: "), "{error}");
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 100].fill(0);
+        assert!(read(&bytes, 0).is_err());
+        assert!(read(b"\x1f\x8b\x08\0", 0).unwrap_err().to_string().contains("gzip"));
+    }
+}
