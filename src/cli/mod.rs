@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 damage found, 130 cancelled.
 
 mod backup;
+mod bench;
 mod collect;
 mod demo;
 mod init;
@@ -16,8 +17,10 @@ mod scan;
 mod snapshot;
 mod tables;
 mod terminal;
+mod tpch;
 mod undo;
 mod verify;
+mod workplace;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -61,6 +64,8 @@ struct Arguments {
 enum Command {
     /// Does the main job on real data: load, snapshot, back up, lose the store, restore, prove it.
     Demo(demo::DemoArguments),
+    /// Measures what this machine does with this build.
+    Bench(bench::BenchArguments),
     /// Makes a store.
     Init(init::InitArguments),
     /// Lists the tables with their rows and bytes, or describes one.
@@ -140,6 +145,7 @@ pub fn main() -> ExitCode {
 fn run(session: &Session, command: Command) -> Result<Ended> {
     match command {
         Command::Demo(arguments) => demo::run(session, &arguments),
+        Command::Bench(arguments) => bench::run(session, &arguments),
         Command::Init(arguments) => init::run(session, &arguments),
         Command::Tables(arguments) => tables::run(session, &arguments),
         Command::Load(arguments) => load::run(session, &arguments),

@@ -43,6 +43,26 @@ impl Terminal {
         Observer::new(progress, self.cancel.clone())
     }
 
+    /// As [`Terminal::observer`], but without lines where standard error is no terminal.
+    pub(super) fn quiet_observer(&self, operation: &str) -> Observer {
+        if self.bars.is_some() { self.observer(operation) } else { self.silent_observer() }
+    }
+
+    /// An observer that shows nothing and stops when the user asks for it.
+    pub(super) fn silent_observer(&self) -> Observer {
+        Observer::cancelled_by(self.cancel.clone())
+    }
+
+    /// Writes a line about how far the work is to standard error, above running bars.
+    pub(super) fn note(&self, text: &str) {
+        // Progress is decoration: nobody to read it is no failure of the command.
+        let write = || drop(writeln!(std::io::stderr(), "{text}"));
+        match &self.bars {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+
     /// Writes a line of a report, above running bars.
     pub(super) fn say(&self, text: impl AsRef<str>) -> Result<()> {
         match &self.bars {
@@ -53,7 +73,7 @@ impl Terminal {
 
     /// Stops with an error once the user asked for it.
     pub(super) fn check(&self) -> Result<()> {
-        Observer::cancelled_by(self.cancel.clone()).check()
+        self.silent_observer().check()
     }
 
     /// Removes what the bars left.

@@ -5,6 +5,8 @@ mod api;
 mod backup;
 mod bad_input;
 #[cfg(feature = "cli")]
+mod bench;
+#[cfg(feature = "cli")]
 mod command_line;
 mod crash;
 mod full_disk;

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use arrow::array::RecordBatch;
+
 use crate::backup::{BackupOptions, BackupReport};
-use crate::cli::demo::data::{self, Piece};
-use crate::cli::demo::{Workplace, proof};
+use crate::cli::demo::{flights, proof};
 use crate::cli::output::{bytes, count, per_second, seconds};
+use crate::cli::tpch::{self, Piece, Rows};
+use crate::cli::workplace::Workplace;
 use crate::cli::{Session, backup, restore};
 use crate::error::{Error, Result};
 use crate::format::Manifest;
@@ -31,19 +34,19 @@ pub(super) fn run(session: &Session, workplace: &Workplace, scale: f64) -> Resul
     let say = |text: String| session.terminal.say(text);
     let root = workplace.path("store");
     let place = format!("file://{}", workplace.path("repository").display());
-    say(format!("demo at scale {scale} in {}\n", workplace.dir.display()))?;
+    say(format!("demo at scale {scale} in {}\n", workplace.dir().display()))?;
 
     let store = Store::create(&root)?;
     store.create_database(DATABASE)?;
     store.create_database("travel")?;
-    let lineitem = store.create_table(DATABASE, "lineitem", &data::lineitem_table()?)?;
-    let orders = store.create_table(DATABASE, "orders", &data::orders_table()?)?;
-    let flights = store.create_table("travel", "flights", &data::flights_table()?)?;
+    let lineitem = store.create_table(DATABASE, "lineitem", &tpch::lineitem_table()?)?;
+    let orders = store.create_table(DATABASE, "orders", &tpch::orders_table()?)?;
+    let flights = store.create_table("travel", "flights", &flights::flights_table()?)?;
 
     say("1. load".to_owned())?;
     let whole = Piece { scale, part: 0, parts: 1 };
-    load(session, &lineitem, |counted| Ok(data::lineitem(whole, counted)))?;
-    load(session, &flights, data::flights)?;
+    load(session, &lineitem, tpch::lineitem_rows(whole))?;
+    load(session, &flights, flights::flights()?)?;
 
     say("\n2. snapshot while another thread goes on loading orders".to_owned())?;
     snapshot_while_loading(session, &store, &orders, scale)?;
@@ -54,7 +57,7 @@ pub(super) fn run(session: &Session, workplace: &Workplace, scale: f64) -> Resul
 
     say("\n4. append about 1 % to lineitem and back up again: only what is new is copied".to_owned())?;
     let extra = Piece { scale, part: 0, parts: APPEND_PIECES };
-    load(session, &lineitem, |counted| Ok(data::lineitem(extra, counted)))?;
+    load(session, &lineitem, tpch::lineitem_rows(extra))?;
     let second = back_up(session, &store, &repository, "second")?;
     say(share_copied(&first, &second))?;
 
@@ -72,9 +75,13 @@ pub(super) fn run(session: &Session, workplace: &Workplace, scale: f64) -> Resul
 }
 
 /// Loads one source and reports rows and bytes a second.
-fn load(session: &Session, table: &Table, make: impl FnOnce(&Arc<AtomicU64>) -> Result<LoadSource>) -> Result<()> {
-    let counted = Arc::default();
-    let source = make(&counted)?;
+fn load(session: &Session, table: &Table, rows: Rows) -> Result<()> {
+    let counted: Arc<AtomicU64> = Arc::default();
+    let counting = counted.clone();
+    let source = LoadSource::Batches(Box::new(rows.inspect(move |batch| {
+        let bytes = batch.as_ref().map_or(0, RecordBatch::get_array_memory_size);
+        counting.fetch_add(bytes as u64, Ordering::Relaxed);
+    })));
     let observer = session.terminal.observer(table.name().as_str());
     let report = table.load(source, &LoadOptions { observer, ..LoadOptions::default() })?;
     let input = counted.load(Ordering::Relaxed);
@@ -133,10 +140,9 @@ fn snapshot_while_loading(session: &Session, store: &Store, orders: &Table, scal
 
 fn load_orders(session: &Session, orders: &Table, scale: f64, loaded: &AtomicU64) -> Result<u64> {
     let observer = session.terminal.observer("orders");
-    let counted = Arc::default();
     let mut rows = 0;
     for part in 0..ORDERS_PIECES {
-        let source = data::orders(Piece { scale, part, parts: ORDERS_PIECES }, &counted);
+        let source = LoadSource::Batches(tpch::orders_rows(Piece { scale, part, parts: ORDERS_PIECES }));
         rows += orders.load(source, &LoadOptions { observer: observer.clone(), ..LoadOptions::default() })?.rows;
         loaded.fetch_add(1, Ordering::SeqCst);
     }

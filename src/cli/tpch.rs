@@ -1,23 +1,23 @@
-//! The demonstration's data: TPC-H lineitem and orders, made while they are loaded, and the shipped flights sample.
+//! TPC-H tables and their rows, made while they are read; nothing is downloaded.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use tpchgen::generators::{LineItemGenerator, OrderGenerator};
 use tpchgen_arrow::{LineItemArrow, OrderArrow};
 
 use crate::error::{Error, Result};
 use crate::id::Name;
-use crate::load::LoadSource;
 use crate::schema::{DataType, PartitionSpec, TableSpec, Value};
 
-/// Real flights; see `testdata/README.md`. Part of the program, so that it works from any directory.
-const FLIGHTS: &[u8] = include_bytes!("../../../testdata/flights.parquet");
-
+/// A decimal as TPC-H has them.
 const MONEY: DataType = DataType::Decimal { precision: 15, scale: 2 };
-const BATCH_ROWS: usize = 8192;
+/// Largest scale; 1 is about 6 million rows of lineitem.
+const SCALE_MAX: f64 = 1000.0;
+/// Rows of a batch.
+pub(super) const BATCH_ROWS: usize = 8192;
+
+/// Batches of rows, made one at a time.
+pub(super) type Rows = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 /// One of `parts` equal pieces of a generated table, from 0.
 #[derive(Clone, Copy)]
@@ -25,6 +25,14 @@ pub(super) struct Piece {
     pub(super) scale: f64,
     pub(super) part: i32,
     pub(super) parts: i32,
+}
+
+/// An error unless a scale can be asked for.
+pub(super) fn check_scale(scale: f64) -> Result<()> {
+    match scale > 0.0 && scale <= SCALE_MAX {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("scale {scale} is out of range: more than 0, at most {SCALE_MAX}"))),
+    }
 }
 
 /// Lineitem, by month of shipping.
@@ -71,22 +79,8 @@ pub(super) fn orders_table() -> Result<TableSpec> {
         .hash_buckets(["o_orderkey"], 4))
 }
 
-/// Flights, by month.
-pub(super) fn flights_table() -> Result<TableSpec> {
-    let names = (1..7).map(|month| (format!("p2001{month:02}"), format!("2001-{month:02}-01 00:00:00")));
-    Ok(TableSpec::new()
-        .column("date", DataType::DateTime)
-        .column("delay", DataType::BigInt)
-        .column("distance", DataType::BigInt)
-        .column("origin", DataType::Char(3))
-        .column("destination", DataType::Char(3))
-        .sort_key(["date"])
-        .partition_by_range(["date"], ranges(names.collect())?)
-        .hash_buckets(["origin"], 2))
-}
-
 /// Ranges that begin at each start and end at the next; the first and the last are open.
-fn ranges(starts: Vec<(String, String)>) -> Result<Vec<PartitionSpec>> {
+pub(super) fn ranges(starts: Vec<(String, String)>) -> Result<Vec<PartitionSpec>> {
     let bound = |index: usize| match index {
         0 => Vec::new(),
         _ => starts.get(index).map(|(_, start)| Value::Text(start.clone())).into_iter().collect(),
@@ -96,36 +90,30 @@ fn ranges(starts: Vec<(String, String)>) -> Result<Vec<PartitionSpec>> {
 }
 
 /// Rows of lineitem, made when they are asked for.
-pub(super) fn lineitem(piece: Piece, counted: &Arc<AtomicU64>) -> LoadSource {
+pub(super) fn lineitem_rows(piece: Piece) -> Rows {
+    rows(LineItemArrow::new(lineitem_generator(piece)).with_batch_size(BATCH_ROWS))
+}
+
+/// Lineitem as its generator gives it, one row after the other.
+pub(super) fn lineitem_generator(piece: Piece) -> LineItemGenerator<'static> {
     // The generators count their parts from 1.
-    let generator = LineItemGenerator::new(piece.scale, piece.part + 1, piece.parts);
-    source(LineItemArrow::new(generator).with_batch_size(BATCH_ROWS), counted)
+    LineItemGenerator::new(piece.scale, piece.part + 1, piece.parts)
 }
 
 /// Rows of orders, made when they are asked for.
-pub(super) fn orders(piece: Piece, counted: &Arc<AtomicU64>) -> LoadSource {
+pub(super) fn orders_rows(piece: Piece) -> Rows {
     let generator = OrderGenerator::new(piece.scale, piece.part + 1, piece.parts);
-    source(OrderArrow::new(generator).with_batch_size(BATCH_ROWS), counted)
+    rows(OrderArrow::new(generator).with_batch_size(BATCH_ROWS))
 }
 
-/// The flights sample.
-pub(super) fn flights(counted: &Arc<AtomicU64>) -> Result<LoadSource> {
-    let damaged = |error| Error::corrupt(format!("the flights sample in this program cannot be read: {error}"));
-    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from_static(FLIGHTS)).map_err(damaged)?;
-    Ok(source(reader.with_batch_size(BATCH_ROWS).build().map_err(damaged)?, counted))
-}
-
-/// Batches as a load takes them; the bytes of their arrays are summed up in `counted`.
-fn source<I>(batches: I, counted: &Arc<AtomicU64>) -> LoadSource
+/// Batches with an error of ours.
+pub(super) fn rows<I>(batches: I) -> Rows
 where
-    I: Iterator<Item = std::result::Result<arrow::array::RecordBatch, arrow::error::ArrowError>> + Send + 'static,
+    I: Iterator<Item = std::result::Result<RecordBatch, ArrowError>> + Send + 'static,
 {
-    let counted = counted.clone();
-    LoadSource::Batches(Box::new(batches.map(move |batch| {
-        let batch = batch.map_err(|error| Error::invalid(format!("the rows to load cannot be made: {error}")))?;
-        counted.fetch_add(batch.get_array_memory_size() as u64, Ordering::Relaxed);
-        Ok(batch)
-    })))
+    Box::new(
+        batches.map(|batch| batch.map_err(|error| Error::invalid(format!("the rows to load cannot be made: {error}")))),
+    )
 }
 
 #[cfg(test)]
@@ -137,23 +125,15 @@ mod tests {
     fn every_row_of_a_tiny_scale_has_a_partition() {
         assert_eq!(lineitem_table().unwrap().build("lineitem").unwrap().1.len(), 84);
         assert_eq!(orders_table().unwrap().build("orders").unwrap().1.len(), 7);
-        assert_eq!(flights_table().unwrap().build("flights").unwrap().1.len(), 6);
     }
 
     #[test]
     fn pieces_are_disjoint_and_complete() {
         let rows = |part, parts| {
-            let counted = Arc::default();
-            let LoadSource::Batches(batches) = orders(Piece { scale: 0.001, part, parts }, &counted) else { panic!() };
+            let batches = orders_rows(Piece { scale: 0.001, part, parts });
             batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>()
         };
         assert_eq!(rows(0, 1), 1500);
         assert_eq!((0..4).map(|part| rows(part, 4)).sum::<usize>(), 1500);
-    }
-
-    #[test]
-    fn the_shipped_sample_is_read() {
-        let LoadSource::Batches(batches) = flights(&Arc::default()).unwrap() else { panic!() };
-        assert_eq!(batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 250_000);
     }
 }
