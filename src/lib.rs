@@ -50,6 +50,7 @@
 //! - [`schema`]: what tables, columns, partitions and values are.
 //! - [`snapshot`], [`backup`], [`restore`]: keeping, copying away, bringing back.
 //! - [`check`]: whether a store, a snapshot or a repository is sound, and what exactly is not.
+//! - [`drill`]: restoring a backup into a scratch directory, only to prove that it can be.
 //! - [`repository`]: where backups lie; a place of another kind is an implementation of
 //!   [`ObjectStorage`](repository::ObjectStorage).
 //! - [`progress`]: watching and cancelling what takes long.
@@ -64,6 +65,7 @@ pub mod cli;
 mod clock;
 mod delta;
 mod digest;
+pub mod drill;
 mod error;
 pub mod format;
 pub mod fs;

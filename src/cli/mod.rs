@@ -6,6 +6,7 @@ mod backup;
 mod bench;
 mod collect;
 mod demo;
+mod drill;
 mod init;
 mod inspect;
 mod load;
@@ -91,6 +92,8 @@ enum Command {
     /// Lists restores that can be undone, or undoes one.
     #[command(subcommand)]
     Undo(undo::UndoCommand),
+    /// Restores a backup into a scratch directory, proves every row of it and removes it again.
+    Drill(drill::DrillArguments),
     /// Checks the store, a snapshot or a repository; exit code 3 if something is damaged.
     Verify(verify::VerifyArguments),
     /// Prints any file of a store or repository in readable form.
@@ -106,6 +109,8 @@ enum Ended {
     Done,
     /// A check found damage.
     Damaged,
+    /// A restore drill did not prove its backup.
+    NotProved,
 }
 
 /// What every verb gets.
@@ -138,6 +143,7 @@ pub fn main() -> ExitCode {
     match result.and_then(|ended| flush().map(|()| ended)) {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Damaged) => ExitCode::from(EXIT_DAMAGED),
+        Ok(Ended::NotProved) => ExitCode::FAILURE,
         Err(error) => failed(&error),
     }
 }
@@ -156,6 +162,7 @@ fn run(session: &Session, command: Command) -> Result<Ended> {
         Command::Backups(arguments) => backup::list(session, &arguments),
         Command::Restore(arguments) => restore::run(session, &arguments),
         Command::Undo(command) => undo::run(session, &command),
+        Command::Drill(arguments) => drill::run(session, &arguments),
         Command::Verify(arguments) => verify::run(session, &arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Collect => collect::run(session),

@@ -1,5 +1,5 @@
-//! Advisory locks: `LOCK` for the one writer, `holds/<random>` for readers. The system releases the lock of a dead
-//! process, so a lock needs no clock and no clean-up to be believed.
+//! Advisory locks: `LOCK` for the one writer, `holds/<random>` for readers, a snapshot's manifest for those who have it
+//! open. The system releases the lock of a dead process, so a lock needs no clock and no clean-up to be believed.
 //!
 //! A poisoned handle may still lock: locking changes no data.
 
@@ -52,6 +52,22 @@ impl Fs {
             std::thread::sleep(Duration::from_millis(1));
         }
         Err(Error::conflict(format!("{} stays locked by another process", path.display())))
+    }
+
+    /// Says that this process reads what belongs to an existing file, so that nobody removes it: a shared lock of the file.
+    /// `Conflict` if somebody is just removing it, `NotFound` if it is gone.
+    pub fn lock_to_read(&self, path: &Path) -> Result<LockFile> {
+        match self.backend.lock_existing(path, false).map_err(|error| Error::io("lock", path, error))? {
+            Some(held) => Ok(LockFile { _held: held }),
+            None => Err(Error::conflict(format!("{} is just being removed by another process", path.display()))),
+        }
+    }
+
+    /// The exclusive lock of an existing file, to remove what belongs to it while nobody reads it; `None` if somebody
+    /// does. Who comes while the lock is held is refused by [`Fs::lock_to_read`].
+    pub fn lock_to_remove(&self, path: &Path) -> Result<Option<LockFile>> {
+        let held = self.backend.lock_existing(path, true).map_err(|error| Error::io("lock", path, error))?;
+        Ok(held.map(|held| LockFile { _held: held }))
     }
 
     /// Whether a living process holds a file in `dir`; left-overs of dead processes are removed.

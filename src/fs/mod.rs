@@ -202,6 +202,8 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn free_bytes(&self, path: &Path) -> std::io::Result<u64>;
     /// Takes an advisory lock on a file (made if missing); `Ok(None)` if somebody else has it. Exclusive or shared.
     fn lock(&self, path: &Path, exclusive: bool) -> std::io::Result<Option<Box<dyn Send + Sync>>>;
+    /// As [`Backend::lock`] of a file that must exist; a shared lock needs no right to write.
+    fn lock_existing(&self, path: &Path, exclusive: bool) -> std::io::Result<Option<Box<dyn Send + Sync>>>;
     /// The path with links and `..` resolved, for comparing roots.
     fn canonical(&self, path: &Path) -> std::io::Result<PathBuf>;
 }

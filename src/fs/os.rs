@@ -111,21 +111,12 @@ impl Backend for OsBackend {
     }
 
     fn lock(&self, path: &Path, exclusive: bool) -> Result<Option<Box<dyn Send + Sync>>> {
-        loop {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
-            let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path)?;
-            match if exclusive { file.try_lock() } else { file.try_lock_shared() } {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-            // Somebody may have removed the file between our opening and our locking of it. A lock on a file without
-            // a name excludes nobody, so we start again.
-            if is_same_file(&file, path)? {
-                return Ok(Some(Box::new(Locked(file))));
-            }
-        }
+        lock(path, exclusive, OpenOptions::new().read(true).write(true).create(true).truncate(false))
+    }
+
+    fn lock_existing(&self, path: &Path, exclusive: bool) -> Result<Option<Box<dyn Send + Sync>>> {
+        // Some network file systems want the right to write for an exclusive lock.
+        lock(path, exclusive, OpenOptions::new().read(true).write(exclusive))
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf> {
@@ -188,6 +179,23 @@ fn rename_new_in_steps(from: &Path, to: &Path) -> Result<()> {
         Ok(_) => Err(Errno::EXIST.into()),
         Err(error) if error.kind() == ErrorKind::NotFound => std::fs::rename(from, to),
         Err(error) => Err(error),
+    }
+}
+
+fn lock(path: &Path, exclusive: bool, options: &mut OpenOptions) -> Result<Option<Box<dyn Send + Sync>>> {
+    options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
+    loop {
+        let file = options.open(path)?;
+        match if exclusive { file.try_lock() } else { file.try_lock_shared() } {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // Somebody may have removed the file between our opening and our locking of it. A lock on a file without a name
+        // excludes nobody, so we start again.
+        if is_same_file(&file, path)? {
+            return Ok(Some(Box::new(Locked(file))));
+        }
     }
 }
 

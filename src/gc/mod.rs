@@ -1,5 +1,27 @@
 //! Collecting what nothing names any more: dropped tables, expired undo records, segments that only expired versions
 //! name. While the store runs, only this module removes data files.
+//!
+//! **No reader of another process is cut off.** A reader goes by these steps, and the collector by those beside them:
+//!
+//! | reader (`Store::open_read_only`) | collector |
+//! |---|---|
+//! | R1 makes and locks a file in `holds/` | C1 commits that something can no longer be reached: a catalog without the name, or a table log with a higher `oldestVersion` |
+//! | R2 reads the newest catalog, and with every table its newest log | C2 looks for locked files in `holds/` |
+//! | | C3 removes files, only if C2 found none |
+//!
+//! If R1 comes before C2 ends its listing of `holds/`, the collector finds the lock and leaves everything. Otherwise R2 comes
+//! after R1, R1 after the beginning of C2, and C2 after C1: the reader sees the state of C1, from which the files cannot be
+//! reached. A name that appears while C2 lists may be listed or not; both are fine. Between making the file and locking
+//! it the collector may take it for the left-over of a dead process and remove it; a lock on a file without a name does
+//! not count, and the reader makes another one (`Fs::hold`), which is a later R1. A hold lives as long as the store that
+//! took it and all its tables, scans and open snapshots. Files of dead processes are unlocked by the system, and C2 removes
+//! them. Handles of the own process are seen as references and not in `holds/`.
+//!
+//! A reader that cannot write to `holds/` is not seen. It is sure of the versions that were the newest less than
+//! `version_keep_ms` ago; a read after that may find a file missing, which is an error that names it and never wrong rows.
+//!
+//! A snapshot has names of its own for its files, so no collection touches it; against its drop it is protected by a lock of
+//! its manifest.
 
 mod versions;
 

@@ -56,6 +56,32 @@ fn a_reader_that_comes_during_a_collection_misses_no_file() {
 }
 
 #[test]
+fn a_reader_that_cannot_write_its_hold_is_sure_for_the_retention_time() {
+    const KEEP_MS: i64 = 1_000;
+    let sim = SimFs::new();
+    let options = StoreOptions { version_keep_ms: KEEP_MS, ..options(&sim) };
+    let clock = options.clock.clone();
+    let store = Store::create_with(ROOT, options.clone()).unwrap();
+    store.create_database("d").unwrap();
+    drop(truncated(&store, "t"));
+    sim.plan(Some(crate::fs::FaultPlan { at: 0, fault: crate::fs::Fault::Error }));
+    let reader = Store::open_read_only(ROOT, options).unwrap();
+    assert!(sim.fault_happened(), "the file in holds/ cannot be made");
+    sim.plan(None);
+    let seen = reader.table("d", "t").unwrap().live.at(Version::new(1)).unwrap();
+    let is_there = |version: &crate::table::TableVersion| {
+        version.segments().all(|segment| sim.fs().entry(&version.layout.segment(&segment.name)).unwrap().is_some())
+    };
+    clock.advance(KEEP_MS - 100);
+    assert_eq!(store.collect().unwrap(), CollectReport::default());
+    assert!(is_there(&seen));
+    clock.advance(200);
+    assert_eq!(store.collect().unwrap().segments, 1);
+    assert!(!is_there(&seen));
+    assert_eq!(reader.table("d", "t").unwrap().version().oldest_version, Version::new(2), "the reader goes on");
+}
+
+#[test]
 fn a_table_that_is_closed_or_damaged_keeps_no_other_from_being_collected() {
     let sim = SimFs::new();
     let store = Store::create_with(ROOT, options(&sim)).unwrap();

@@ -5,7 +5,7 @@ mod link;
 mod open;
 mod select;
 
-use std::sync::{Arc, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -161,19 +161,24 @@ impl Store {
         self.find_snapshot(label).map(|(_, manifest)| manifest)
     }
 
-    /// A read-only store that shows the snapshot. While it lives, the snapshot cannot be dropped in this process.
+    /// A read-only store that shows the snapshot. While it lives, nobody can drop the snapshot, in any process.
     pub fn open_snapshot(&self, label: &Label) -> Result<Store> {
         let (id, manifest) = self.find_snapshot(label)?;
-        let guard = Arc::new(SnapshotGuard { _parent: self.clone() });
-        self.open_snapshots().push((id, Arc::downgrade(&guard)));
-        // Between finding it and the guard it may have been dropped.
-        if self.inner.environment.fs.entry(&self.inner.environment.layout.snapshot_manifest(id))?.is_none() {
-            return Err(Error::not_found(format!("snapshot {label} was dropped")));
-        }
-        open::open(self, id, &manifest, guard)
+        let lock = match self.inner.environment.fs.lock_to_read(&self.inner.environment.layout.snapshot_manifest(id)) {
+            Ok(lock) => Some(lock),
+            // Since it was found.
+            Err(error) if error.is(ErrorKind::NotFound) || error.is(ErrorKind::Conflict) => {
+                return Err(Error::not_found(format!("snapshot {label} was dropped")).with_source(error));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the snapshot cannot be locked: a drop would not notice that it is read");
+                None
+            }
+        };
+        open::open(self, id, &manifest, Arc::new(SnapshotGuard { _lock: lock, _parent: self.clone() }))
     }
 
-    /// Removes a snapshot; `Conflict` while it is open in this process.
+    /// Removes a snapshot; `Conflict` while it is open, in this process or another.
     pub fn drop_snapshot(&self, label: &Label) -> Result<()> {
         self.inner.environment.check_writable()?;
         let (id, _) = self.find_snapshot(label)?;
@@ -185,13 +190,19 @@ impl Store {
     pub fn drop_snapshot_by_id(&self, id: SnapshotId) -> Result<()> {
         let environment = &self.inner.environment;
         environment.check_writable()?;
+        // Held until the snapshot has gone from its place, so that nobody opens it in between.
+        let _lock = match environment.fs.lock_to_remove(&environment.layout.snapshot_manifest(id)) {
+            Ok(Some(lock)) => Some(lock),
+            Ok(None) => {
+                return Err(Error::conflict(format!(
+                    "snapshot {id} is open, here or in another process: close it first"
+                )));
+            }
+            // Without a manifest nobody can open it.
+            Err(error) if error.is(ErrorKind::NotFound) => None,
+            Err(error) => return Err(error),
+        };
         let operation = environment.begin_operation(None)?;
-        // The list is held until the snapshot has gone from its place, so that nobody opens it in between.
-        let mut open = self.open_snapshots();
-        open.retain(|(_, guard)| guard.strong_count() > 0);
-        if open.iter().any(|(other, _)| *other == id) {
-            return Err(Error::conflict(format!("snapshot {id} is open in this process: close it first")));
-        }
         environment.fs.rename_new(&environment.layout.snapshot(id), &operation.path("snapshot"))
     }
 
@@ -209,10 +220,6 @@ impl Store {
             }
         }
         Ok(())
-    }
-
-    fn open_snapshots(&self) -> MutexGuard<'_, Vec<(SnapshotId, Weak<SnapshotGuard>)>> {
-        self.inner.snapshots_open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn snapshot_ids(&self) -> Result<Vec<SnapshotId>> {

@@ -13,13 +13,13 @@ mod recover;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalog::{Catalog, ddl};
 use crate::error::{Error, Result};
 use crate::format::CatalogState;
 use crate::fs::LockFile;
-use crate::id::{Label, Name, SnapshotId, StoreId, TableId, Version};
+use crate::id::{Label, Name, StoreId, TableId, Version};
 use crate::pool::MemoryBudget;
 use crate::schema::TableSchema;
 use crate::table::{Environment, LiveTable, TableVersion};
@@ -53,8 +53,6 @@ pub(crate) struct StoreInner {
     pub(crate) labels_loading: Mutex<BTreeSet<(Name, Label)>>,
     /// Labels of the snapshots being taken.
     pub(crate) snapshots_making: Mutex<BTreeSet<Label>>,
-    /// Snapshots that are open as stores of their own: while a guard lives, its snapshot is not dropped.
-    pub(crate) snapshots_open: Mutex<Vec<(SnapshotId, Weak<SnapshotGuard>)>>,
     /// Up to which version the collector has looked for removed segments in this process.
     pub(crate) collected: Mutex<BTreeMap<TableId, Version>>,
     pub(crate) tables: OpenTables,
@@ -72,8 +70,11 @@ enum Held {
     Nothing,
 }
 
-/// Lives as long as a store that shows a snapshot. Keeps the store of the snapshot open too.
+/// Lives as long as a store that shows a snapshot, which nobody can drop meanwhile. Keeps the store of the snapshot open
+/// too.
 pub(crate) struct SnapshotGuard {
+    /// Of the manifest, shared; `None` if it cannot be locked here.
+    pub(crate) _lock: Option<LockFile>,
     pub(crate) _parent: Store,
 }
 
@@ -122,7 +123,6 @@ impl Store {
             load_budget,
             labels_loading: Mutex::default(),
             snapshots_making: Mutex::default(),
-            snapshots_open: Mutex::default(),
             collected: Mutex::default(),
             tables: OpenTables::default(),
             _held: held,
@@ -164,6 +164,9 @@ impl Store {
             let id = find()?;
             let live = self.live_table(id);
             // A restore or a drop may have been faster than the opening: then the name is looked up again.
+            if live.is_err() {
+                self.refresh()?;
+            }
             if find().ok() != Some(id) {
                 continue;
             }
@@ -218,12 +221,17 @@ impl Store {
             self.refresh()?;
             let catalog = self.inner.catalog.current();
             let opened = self.open_chosen(choose(&catalog)?);
-            let seen = self.look_again(&opened)?;
+            let opened = opened.and_then(|opened| Ok((self.look_again(&opened)?, opened)));
+            // What went away meanwhile is no error: the catalog says so by now.
+            if opened.is_err() {
+                self.refresh()?;
+            }
             let _gate = self.inner.environment.gate.write().unwrap_or_else(PoisonError::into_inner);
             if !Arc::ptr_eq(&catalog, &self.inner.catalog.current()) {
                 continue;
             }
-            let tables: Vec<_> = opened?
+            let (seen, opened) = opened?;
+            let tables: Vec<_> = opened
                 .into_iter()
                 .map(|(database, name, live)| {
                     let version = live.current();
@@ -250,8 +258,7 @@ impl Store {
 
     /// For a reader: the versions there were, which the catalog and all logs are then followed from. If they are current
     /// still afterwards, they were all current in between. `None` for the writer, whose gate does as much.
-    fn look_again(&self, opened: &Result<Vec<Chosen>>) -> Result<Option<Vec<Arc<TableVersion>>>> {
-        let Ok(opened) = opened else { return Ok(None) };
+    fn look_again(&self, opened: &[Chosen]) -> Result<Option<Vec<Arc<TableVersion>>>> {
         if self.inner.environment.read_only.is_none() {
             return Ok(None);
         }

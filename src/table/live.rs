@@ -155,6 +155,12 @@ impl LiveTable {
     pub fn refresh(&self) -> Result<()> {
         let _writing = self.writing();
         let current = self.current();
+        // One look instead of a listing for who has the newest version already, which is the usual case.
+        if let Some(next) = current.version.next()
+            && self.environment.fs.entry(&self.layout.version(next))?.is_none()
+        {
+            return Ok(());
+        }
         let listing = Listing::read(&self.environment.fs, &self.layout)?;
         let newest = listing.versions.last().copied().unwrap_or_default();
         let mut numbers = current.version.get() + 1..=newest;

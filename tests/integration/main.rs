@@ -4,15 +4,18 @@
 mod api;
 mod backup;
 mod bad_input;
+mod child;
 #[cfg(feature = "cli")]
 mod bench;
 #[cfg(feature = "cli")]
 mod command_line;
 mod crash;
+mod drill;
 mod full_disk;
 mod golden;
 mod load;
 mod load_errors;
+mod processes;
 mod restore;
 mod scan;
 mod scan_pruning;

@@ -245,13 +245,13 @@ fn a_snapshot_that_is_open_is_not_dropped() {
     let drop_it = || store.drop_snapshot(&label("s"));
     let opened = store.open_snapshot(&label("s")).unwrap();
     let twice = store.open_snapshot(&label("s")).unwrap();
-    refused(drop_it(), ErrorKind::Conflict, "open in this process");
+    refused(drop_it(), ErrorKind::Conflict, "is open, here or in another process");
     let table = opened.table("sales", "orders").unwrap();
     drop((opened, twice));
-    refused(drop_it(), ErrorKind::Conflict, "open in this process");
+    refused(drop_it(), ErrorKind::Conflict, "is open, here or in another process");
     let scan = table.scan().columns(&["id"]).plan().unwrap();
     drop(table);
-    refused(drop_it(), ErrorKind::Conflict, "open in this process");
+    refused(drop_it(), ErrorKind::Conflict, "is open, here or in another process");
     assert_eq!(scan.units().len(), 2);
     scan.for_each(|_| Ok(())).unwrap();
     assert_eq!(scan.counters().rows, 10);

@@ -42,6 +42,15 @@ impl SimBackend {
         change(&mut state)
     }
 
+    fn lock_inode(&self, state: &mut State, inode: InodeId, exclusive: bool) -> Option<Box<dyn Send + Sync>> {
+        let lock = state.locks.entry(inode).or_insert(LockState { is_exclusive: exclusive, holders: 0 });
+        if lock.holders > 0 && (exclusive || lock.is_exclusive) {
+            return None;
+        }
+        *lock = LockState { is_exclusive: exclusive, holders: lock.holders + 1 };
+        Some(Box::new(SimLock { machine: self.machine.clone(), generation: self.generation, inode }))
+    }
+
     fn look<T>(&self, look: impl FnOnce(&State) -> Result<T>) -> Result<T> {
         let state = self.machine.state();
         state.check_alive(self.generation)?;
@@ -160,12 +169,14 @@ impl Backend for SimBackend {
                 state.create_file(path)?
             }
         };
-        let lock = state.locks.entry(inode).or_insert(LockState { is_exclusive: exclusive, holders: 0 });
-        if lock.holders > 0 && (exclusive || lock.is_exclusive) {
-            return Ok(None);
-        }
-        *lock = LockState { is_exclusive: exclusive, holders: lock.holders + 1 };
-        Ok(Some(Box::new(SimLock { machine: self.machine.clone(), generation: self.generation, inode })))
+        Ok(self.lock_inode(&mut state, inode, exclusive))
+    }
+
+    fn lock_existing(&self, path: &Path, exclusive: bool) -> Result<Option<Box<dyn Send + Sync>>> {
+        let mut state = self.machine.state();
+        state.check_alive(self.generation)?;
+        let inode = state.locate(path)?;
+        Ok(self.lock_inode(&mut state, inode, exclusive))
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf> {

@@ -1,0 +1,168 @@
+//! One drill from choosing the backup to comparing the sums.
+
+use std::time::Instant;
+
+use crate::backup::BackupInfo;
+use crate::check::{CheckLevel, Damage};
+use crate::drill::scratch::Scratch;
+use crate::drill::{DrillOptions, DrillReport, DrillTarget, DrilledTable};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Manifest, ManifestTable};
+use crate::id::Label;
+use crate::repository::Repository;
+use crate::restore::{RestoreOptions, RestoredTable};
+use crate::schema::ColumnFingerprints;
+use crate::snapshot::Selection;
+use crate::store::Store;
+use crate::table::TableVersion;
+
+impl Repository {
+    /// Restores a backup into a scratch directory, proves every row of it and removes it again. What is damaged is in the
+    /// report; an error is what kept the drill from being held: no such backup, a scratch directory that is not empty or
+    /// has too little space, a repository that cannot be read, a cancellation.
+    pub fn drill(&self, options: &DrillOptions) -> Result<DrillReport> {
+        let backup = choose(self, options)?;
+        let age_ms = self.clock.now_ms().saturating_sub(backup.created_ms);
+        let mut report = DrillReport {
+            is_too_old: options.max_age_ms.is_some_and(|max_ms| age_ms > max_ms),
+            backup,
+            age_ms,
+            tables: Vec::new(),
+            problems: Vec::new(),
+            kept: None,
+            restore_ms: 0,
+            check_ms: 0,
+        };
+        let scratch = Scratch::make(self, options)?;
+        match prove(self, options, &scratch, &mut report) {
+            Err(error) if error.is(ErrorKind::Corrupt) => report.problems = damage_of(self, options, &report, &error)?,
+            result => result?,
+        }
+        report.kept = scratch.finish()?;
+        Ok(report)
+    }
+}
+
+fn choose(repository: &Repository, options: &DrillOptions) -> Result<BackupInfo> {
+    let fits = |info: &BackupInfo| match (&options.target, &options.selection) {
+        (DrillTarget::Label(label), _) => info.label == *label,
+        (DrillTarget::Backup(backup), _) => info.backup == *backup,
+        (DrillTarget::Newest, Selection::Store) => true,
+        (DrillTarget::Newest, Selection::Database(name) | Selection::Tables(name, _)) => {
+            info.database.as_ref().is_none_or(|database| database == name)
+        }
+    };
+    let backups = repository.backups()?;
+    // The oldest come first.
+    backups.into_iter().rfind(fits).ok_or_else(|| match &options.target {
+        DrillTarget::Label(label) => repository.no_backup(label),
+        DrillTarget::Backup(backup) => {
+            Error::not_found(format!("repository {} has no complete backup {backup}", repository.describe()))
+        }
+        DrillTarget::Newest => Error::not_found(format!(
+            "repository {} has no complete backup to restore: make one first",
+            repository.describe()
+        )),
+    })
+}
+
+/// Restores, checks every file, compares the sums. `Corrupt` as soon as the restore finds damage.
+fn prove(repository: &Repository, options: &DrillOptions, scratch: &Scratch, report: &mut DrillReport) -> Result<()> {
+    options.observer.check()?;
+    let started = Instant::now();
+    let store = Store::create_with(scratch.store(), options.store.clone())?;
+    let restore = RestoreOptions {
+        selection: options.selection.clone(),
+        observer: options.observer.clone(),
+        ..RestoreOptions::new(report.backup.label.clone())
+    };
+    let restored = store.restore(repository, &restore)?.tables;
+    report.restore_ms = elapsed_ms(started);
+
+    let started = Instant::now();
+    // The fingerprints of the segments are computed again from the rows, so their sums below speak of rows that were read.
+    report.problems = store.verify(CheckLevel::Full, &options.observer)?.damaged;
+    let manifest = repository.manifest(&report.backup.label)?;
+    for table in &restored {
+        match compare(&store, &manifest, table)? {
+            Ok(drilled) => report.tables.push(drilled),
+            Err(problem) => report.problems.push(problem),
+        }
+    }
+    report.check_ms = elapsed_ms(started);
+    Ok(())
+}
+
+fn compare(
+    store: &Store,
+    manifest: &Manifest,
+    restored: &RestoredTable,
+) -> Result<std::result::Result<DrilledTable, Damage>> {
+    let source = manifest
+        .tables
+        .iter()
+        .find(|table| table.database == restored.database && table.name == restored.name)
+        .ok_or_else(|| Error::not_found(format!("the backup has no table {}.{}", restored.database, restored.name)))?;
+    let version = store.table(restored.database.as_str(), restored.name.as_str())?.version();
+    let (expected, found) = (expected(source, &version), version.fingerprints(None));
+    if let Some(problem) = difference(source, &expected, &found) {
+        let belongs_to = format!("table {}.{}", restored.database, restored.name);
+        return Ok(Err(Damage { file: "manifest".to_owned(), belongs_to, problem }));
+    }
+    Ok(Ok(DrilledTable {
+        database: restored.database.clone(),
+        name: restored.name.clone(),
+        rows: found.rows,
+        columns: expected.columns.len() as u64,
+        segments: version.segments().count() as u64,
+        bytes: version.segments().map(|segment| segment.size_bytes).sum(),
+    }))
+}
+
+/// What the manifest says of the partitions that were restored.
+fn expected(source: &ManifestTable, version: &TableVersion) -> ColumnFingerprints {
+    if version.partitions.len() == source.partitions.len() {
+        return source.fingerprints.clone();
+    }
+    let restored = source.partitions.iter().filter(|one| version.partition(&one.partition.name).is_ok());
+    let mut sum = ColumnFingerprints::default();
+    restored.flat_map(|one| &one.segments).for_each(|segment| sum.add(&segment.segment.fingerprints));
+    sum
+}
+
+/// What differs first, in words.
+fn difference(source: &ManifestTable, expected: &ColumnFingerprints, found: &ColumnFingerprints) -> Option<String> {
+    if found.rows != expected.rows {
+        return Some(format!("expected {} rows, restored {}", expected.rows, found.rows));
+    }
+    expected.columns.iter().find_map(|(id, expected)| {
+        let found = found.columns.iter().find(|(other, _)| other == id).map_or(0, |(_, sum)| *sum);
+        let name = source.schema.column_by_id(*id).map_or("?", |column| column.name.as_str());
+        (found != *expected)
+            .then(|| format!("expected the fingerprint {expected:016x} of column {name}, restored {found:016x}"))
+    })
+}
+
+/// Everything that is damaged in the backup, since the restore stops at the first. If it is found sound, what the restore
+/// said stands.
+fn damage_of(
+    repository: &Repository,
+    options: &DrillOptions,
+    report: &DrillReport,
+    error: &Error,
+) -> Result<Vec<Damage>> {
+    let label: &Label = &report.backup.label;
+    let found = repository.verify(Some(label), CheckLevel::Full, &options.observer)?.damaged;
+    match found.is_empty() {
+        true => Ok(vec![Damage {
+            file: repository.describe(),
+            belongs_to: format!("backup {label}"),
+            problem: error.to_string(),
+        }]),
+        false => Ok(found),
+    }
+}
+
+fn elapsed_ms(since: Instant) -> u64 {
+    since.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
+}
