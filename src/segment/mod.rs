@@ -3,6 +3,7 @@
 
 mod batches;
 mod blocks;
+mod encoding;
 mod file;
 mod footer;
 mod prune;
@@ -15,11 +16,12 @@ mod zone_map;
 pub use crate::segment_meta::{ColumnBounds, SegmentMeta};
 pub use batches::{SegmentScan, decoded_row_bytes};
 pub use blocks::BlockTable;
+pub use encoding::ROW_GROUP_BYTES;
 pub use reader::{SegmentReader, SegmentScanOptions};
 pub use whole::hash_file;
 #[cfg(test)]
 pub use writer::write_segment;
-pub use writer::{ROW_GROUP_BYTES, write_segment_from};
+pub use writer::write_segment_from;
 
 use std::sync::atomic::AtomicU64;
 

@@ -6,10 +6,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::metadata::KeyValue;
 
 use crate::clock::Clock;
 use crate::delta::encode_stats;
@@ -19,29 +17,10 @@ use crate::id::{ColumnId, SegmentName};
 use crate::limits::SEGMENT_TAIL_BYTES_MAX;
 use crate::schema::{ColumnFingerprints, TableSchema, fingerprint_batch};
 use crate::segment::blocks::BLOCKS_KEY;
+use crate::segment::encoding::{SHAPE, Shape, properties};
 use crate::segment::sink::ChecksummedFile;
 use crate::segment::zone_map::ZoneMap;
 use crate::segment_meta::SegmentMeta;
-
-/// How rows are grouped; constant outside of tests.
-#[derive(Clone, Copy)]
-pub(super) struct Shape {
-    /// Rows of a row group: what a scan prunes and decodes at a time, and what a writer keeps encoded in memory.
-    pub row_group_rows: usize,
-    /// Rows of a page at most: what the page index prunes.
-    pub page_rows: usize,
-}
-
-const SHAPE: Shape = Shape { row_group_rows: 256 << 10, page_rows: 20_000 };
-/// Encoded bytes of a row group, for tables with wide rows.
-pub const ROW_GROUP_BYTES: usize = 128 << 20;
-/// Encoded bytes of a page before compression, about.
-const PAGE_BYTES: usize = 256 << 10;
-/// Values encoded between two looks at the size of a page.
-const WRITE_BATCH_ROWS: usize = 1024;
-/// Bytes of a value that page and row group bounds keep.
-const BOUND_BYTES: usize = 64;
-const ZSTD_LEVEL: i32 = 1;
 
 /// A segment being written under a name nobody has published yet.
 pub struct SegmentWriter {
@@ -81,8 +60,8 @@ impl SegmentWriter {
         let arrow_schema = schema.to_arrow();
         // The Arrow schema is not embedded: every type comes back from its Parquet type, and foreign readers shall
         // see what we see.
-        let options =
-            ArrowWriterOptions::new().with_properties(properties(schema, shape)?).with_skip_arrow_metadata(true);
+        let properties = properties(schema, &arrow_schema, shape).map_err(|error| write_error(path, error))?;
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let sink = ChecksummedFile::new(fs.create_file(path)?);
         let writer = ArrowWriter::try_new_with_options(sink, arrow_schema.clone(), options)
             .map_err(|error| write_error(path, error))?;
@@ -188,33 +167,6 @@ pub fn write_segment_from(
         tracing::debug!(%error, "partial segment stays");
     }
     result
-}
-
-fn properties(schema: &TableSchema, shape: Shape) -> Result<WriterProperties> {
-    let level = ZstdLevel::try_new(ZSTD_LEVEL)
-        .map_err(|error| Error::invalid(format!("zstd level {ZSTD_LEVEL}")).with_source(error))?;
-    let sorting = schema.sort_key.iter().filter_map(|id| schema.index_of(*id)).map(|index| SortingColumn {
-        column_idx: index as i32,
-        descending: false,
-        nulls_first: true,
-    });
-    let sorting: Vec<SortingColumn> = sorting.collect();
-    Ok(WriterProperties::builder()
-        .set_created_by(concat!("stele ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(level))
-        .set_dictionary_enabled(true)
-        .set_statistics_enabled(EnabledStatistics::Page)
-        .set_max_row_group_row_count(Some(shape.row_group_rows))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-        .set_data_page_size_limit(PAGE_BYTES)
-        .set_data_page_row_count_limit(shape.page_rows)
-        // The limits of a page are looked at after each so many values.
-        .set_write_batch_size(shape.page_rows.min(WRITE_BATCH_ROWS))
-        .set_column_index_truncate_length(Some(BOUND_BYTES))
-        .set_statistics_truncate_length(Some(BOUND_BYTES))
-        .set_bloom_filter_enabled(false)
-        .set_sorting_columns((!sorting.is_empty()).then_some(sorting))
-        .build())
 }
 
 /// The Parquet writer fails only with what the file below it said, or where we break a rule of its own.

@@ -19,7 +19,8 @@ use crate::fs::{Fs, SimFs, SyncMode};
 use crate::id::{BucketIndex, ColumnId, IdSource, Name, PartitionId, RowsetId, SegmentName};
 use crate::predicate::BoundPredicate;
 use crate::schema::{Column, DataType, Distribution, KeyModel, Partitioning, TableSchema};
-use crate::segment::writer::{SegmentWriter, Shape};
+use crate::segment::encoding::Shape;
+use crate::segment::writer::SegmentWriter;
 use crate::segment::{Access, ReadCounters, SegmentMeta, SegmentReader, SegmentScanOptions};
 
 /// A segment in an in-memory file system.
