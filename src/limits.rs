@@ -11,6 +11,8 @@ pub const COLUMNS_MAX: usize = 10_000;
 pub const BUCKETS_MAX: u32 = 4_096;
 /// Most partitions of a table.
 pub const PARTITIONS_MAX: usize = 100_000;
+/// Most partitions that one load makes: more are a sign of a wrong column or wrong values.
+pub const PARTITIONS_MADE_BY_LOAD_MAX: usize = 4_096;
 /// Most tablets of a table: partitions times buckets.
 pub const TABLETS_MAX: u64 = 1_000_000;
 /// Longest VARCHAR and CHAR, in bytes of UTF-8.

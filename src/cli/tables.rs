@@ -65,6 +65,10 @@ fn describe(table: &Table) -> Result<()> {
         Partitioning::None => "unpartitioned".to_owned(),
         Partitioning::Range(columns) => format!("partitioned by range ({})", names(&schema, columns)),
         Partitioning::List(columns) => format!("partitioned by list ({})", names(&schema, columns)),
+        Partitioning::DateTrunc { unit, column } => {
+            format!("partitioned by date_trunc('{unit}', {})", names(&schema, &[*column]))
+        }
+        Partitioning::Values(columns) => format!("partitioned by the values of ({})", names(&schema, columns)),
     })?;
     output::line(match &schema.distribution {
         Distribution::Hash { columns, buckets } => format!("hash ({}) buckets {buckets}", names(&schema, columns)),

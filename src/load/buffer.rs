@@ -71,6 +71,10 @@ impl Buffers {
         for (tablet, rows) in pieces {
             let bytes = rows.get_array_memory_size() as u64;
             state.buffered_bytes += bytes;
+            // A load may make partitions on its way.
+            if tablet >= state.tablets.len() {
+                state.tablets.resize_with(tablet + 1, TabletBuffer::default);
+            }
             let buffer = &mut state.tablets[tablet];
             buffer.bytes += bytes;
             buffer.pieces.push((sequence, rows));

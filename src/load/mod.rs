@@ -12,6 +12,7 @@ mod convert;
 mod csv;
 mod csv_options;
 mod csv_records;
+mod fresh_partitions;
 mod input;
 mod label;
 mod misfit;
@@ -43,6 +44,7 @@ use crate::load::pipeline::{Target, Written};
 use crate::load::rejects::Rejects;
 use crate::load::route::Router;
 use crate::progress::Observer;
+use crate::schema::PartitionMeta;
 use crate::segment::SegmentMeta;
 use crate::store::Table;
 use crate::table::{Operation, TableVersion};
@@ -190,9 +192,8 @@ impl Table {
             OperationRecord::Rowsets { table: self.live.id(), rowsets: vec![rowset], base_version: base.version };
         let operation = environment.begin_operation(Some(&record))?;
 
-        let partitions = base.partitions.values().map(|partition| partition.meta.clone()).collect();
-        let router = Router::new(&base.schema, partitions);
-        let few = router.tablets().len() <= SYNC_EACH_TABLETS_MAX;
+        let router = Router::new(&self.live, &base);
+        let few = router.tablet_count() <= SYNC_EACH_TABLETS_MAX;
         let target = Target {
             environment,
             layout: self.live.layout(),
@@ -213,7 +214,8 @@ impl Table {
             let segments = written.into_segments();
             self.make_durable(&segments, target.sync)?;
             options.observer.check()?;
-            let version = self.commit_segments(&base, &segments, options.label.as_ref())?;
+            let made = target.router.into_made();
+            let version = self.commit_segments(&base, &segments, &made, options.label.as_ref())?;
             Ok(Committed { segments, version, rejected, error_file })
         });
         committed.inspect_err(|error| self.take_back(operation, &names, error))
@@ -233,12 +235,14 @@ impl Table {
         &self,
         base: &TableVersion,
         segments: &[Arc<SegmentMeta>],
+        made: &[Arc<PartitionMeta>],
         label: Option<&Label>,
     ) -> Result<Arc<TableVersion>> {
         let at_ms = self.store.inner.environment.clock.now_ms();
         self.live.commit("LOAD", |current| {
-            check_unchanged(base, current, segments)?;
-            let mut actions: Vec<Action> = segments.iter().map(|segment| Action::Add(segment.clone(), true)).collect();
+            check_unchanged(base, current, segments, made)?;
+            let mut actions = self.live.make_partitions(current, made)?;
+            actions.extend(segments.iter().map(|segment| Action::Add(segment.clone(), true)));
             if let Some(label) = label {
                 actions.push(Action::Loaded { label: label.clone(), at_ms });
             }
@@ -266,7 +270,12 @@ impl Table {
 
 /// The rows fit the current version if its schema is the one they were converted to and their partitions are there:
 /// partition ids are never used twice.
-fn check_unchanged(base: &TableVersion, current: &TableVersion, segments: &[Arc<SegmentMeta>]) -> Result<()> {
+fn check_unchanged(
+    base: &TableVersion,
+    current: &TableVersion,
+    segments: &[Arc<SegmentMeta>],
+    made: &[Arc<PartitionMeta>],
+) -> Result<()> {
     if current.schema != base.schema
         && let Some(difference) = base.schema.difference(&current.schema)
     {
@@ -274,7 +283,9 @@ fn check_unchanged(base: &TableVersion, current: &TableVersion, segments: &[Arc<
             "cannot commit the load: the table's schema changed meanwhile ({difference}); load again"
         )));
     }
-    let gone = segments.iter().map(|segment| segment.name.partition).find(|id| !current.partitions.contains_key(id));
+    let is_there = |id: &PartitionId| current.partitions.contains_key(id) || made.iter().any(|meta| meta.id == *id);
+    let used: BTreeSet<PartitionId> = segments.iter().map(|segment| segment.name.partition).collect();
+    let gone = used.into_iter().find(|id| !is_there(id));
     match gone {
         Some(id) => {
             let name = base.partitions.get(&id).map_or("?", |partition| partition.meta.name.as_str());

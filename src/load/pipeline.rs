@@ -71,7 +71,7 @@ pub fn run(target: &Target<'_>, input: &Input, observer: &Observer, written: &Wr
         target,
         written,
         phase: &phase,
-        buffers: Buffers::new(target.router.tablets().len(), threads),
+        buffers: Buffers::new(target.router.tablet_count(), threads),
         failure: Mutex::new(None),
     };
     // The second round begins when everything was read: only then the largest buffers are what they will be.
@@ -164,7 +164,7 @@ impl Running<'_> {
 
     fn write(&self, mut full: Full<'_>) -> Result<()> {
         let target = self.target;
-        let tablet = target.router.tablets()[full.tablet];
+        let tablet = target.router.tablet(full.tablet);
         let TabletId { partition, bucket } = tablet;
         lock(&self.written.names).push(SegmentName { partition, bucket, rowset: target.rowset, number: full.number });
         let rows = std::mem::take(&mut full.rows);

@@ -1,7 +1,7 @@
 //! Which tablet a row belongs to, and splitting a batch by tablet.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -10,56 +10,79 @@ use arrow::util::display::array_value_to_string;
 
 use crate::error::{Error, Result};
 use crate::id::{BucketIndex, ColumnId, TabletId};
+use crate::load::fresh_partitions::FreshPartitions;
 use crate::load::misfit::Misfit;
 use crate::load::place::{Place, shown};
 use crate::schema::{Distribution, PartitionBounds, PartitionMeta, TableSchema, bucket_hashes, bucket_of, route_rows};
+use crate::table::{LiveTable, TableVersion};
 
 /// A batch larger than this much more than its rows need is copied, so that a slice does not keep its whole.
 const SLACK_BYTES: usize = 64 << 10;
 
-/// Sends rows to the tablets of one version of a table.
+/// Sends rows to the tablets of one version of a table, and to those of partitions made for them.
 pub struct Router {
     schema: Arc<TableSchema>,
-    partitions: Vec<Arc<PartitionMeta>>,
-    /// For each partition the position of its first tablet in `tablets`.
-    first_tablets: Vec<u32>,
-    tablets: Vec<TabletId>,
+    /// Those there are; more come when rows need them, and none goes.
+    tablets: RwLock<Arc<Tablets>>,
+    made: FreshPartitions,
     partition_columns: Vec<usize>,
     hash_columns: Vec<usize>,
     /// For RANDOM: counts batches.
     turn: AtomicU32,
 }
 
+/// Partitions and their tablets.
+#[derive(Clone, Default)]
+struct Tablets {
+    partitions: Vec<Arc<PartitionMeta>>,
+    /// For each partition the position of its first tablet in `ids`.
+    first: Vec<u32>,
+    ids: Vec<TabletId>,
+}
+
+impl Tablets {
+    fn add(&mut self, partition: Arc<PartitionMeta>) {
+        self.first.push(self.ids.len() as u32);
+        let tablet = |bucket| TabletId { partition: partition.id, bucket: BucketIndex::new(bucket) };
+        self.ids.extend((0..partition.buckets).map(tablet));
+        self.partitions.push(partition);
+    }
+}
+
 impl Router {
-    /// For these partitions.
-    pub fn new(schema: &Arc<TableSchema>, partitions: Vec<Arc<PartitionMeta>>) -> Router {
+    /// For the partitions of a version.
+    pub fn new(live: &Arc<LiveTable>, version: &TableVersion) -> Router {
+        let schema = &version.schema;
         let positions = |columns: &[ColumnId]| columns.iter().filter_map(|id| schema.index_of(*id)).collect();
         let hash_columns = match &schema.distribution {
             Distribution::Hash { columns, .. } => positions(columns),
             Distribution::Random { .. } => Vec::new(),
         };
-        let (mut first_tablets, mut tablets) = (Vec::with_capacity(partitions.len()), Vec::new());
-        for partition in &partitions {
-            first_tablets.push(tablets.len() as u32);
-            tablets.extend(
-                (0..partition.buckets)
-                    .map(|bucket| TabletId { partition: partition.id, bucket: BucketIndex::new(bucket) }),
-            );
-        }
+        let mut tablets = Tablets::default();
+        version.partitions.values().for_each(|partition| tablets.add(partition.meta.clone()));
         Router {
             partition_columns: positions(schema.partition_columns()),
             hash_columns,
             schema: schema.clone(),
-            partitions,
-            first_tablets,
-            tablets,
+            made: FreshPartitions::new(live, schema),
+            tablets: RwLock::new(Arc::new(tablets)),
             turn: AtomicU32::new(0),
         }
     }
 
-    /// All tablets; the numbers that [`Router::split`] gives are positions here.
-    pub fn tablets(&self) -> &[TabletId] {
-        &self.tablets
+    /// Number of tablets so far.
+    pub fn tablet_count(&self) -> usize {
+        self.tablets().ids.len()
+    }
+
+    /// The tablet of a number that [`Router::split`] gave.
+    pub fn tablet(&self, number: usize) -> TabletId {
+        self.tablets().ids[number]
+    }
+
+    /// The partitions that rows needed and the version does not have.
+    pub fn into_made(self) -> Vec<Arc<PartitionMeta>> {
+        self.made.into_partitions()
     }
 
     /// The rows of a batch by tablet, each in input order and in memory of its own.
@@ -67,42 +90,72 @@ impl Router {
         if batch.num_rows() == 0 {
             return Ok(Vec::new());
         }
-        let tablets = self.tablets_of(batch, place)?;
-        split_by(batch, &tablets, self.tablets.len())
+        let (partitions, tablets) = self.partitions_of(batch, place)?;
+        let rows = self.tablets_of(batch, &partitions, &tablets)?;
+        split_by(batch, &rows, tablets.ids.len())
             .map_err(|error| Error::invalid(format!("cannot load {}: {error}", place.input())).with_source(error))
     }
 
     /// For each row the position of its tablet.
-    fn tablets_of(&self, batch: &RecordBatch, place: &Place) -> Result<Vec<u32>> {
-        let partitions = self.partitions_of(batch, place)?;
-        let mut tablets: Vec<u32> =
-            partitions.iter().map(|partition| self.first_tablets[*partition as usize]).collect();
+    fn tablets_of(&self, batch: &RecordBatch, partitions: &[u32], tablets: &Tablets) -> Result<Vec<u32>> {
+        let mut rows: Vec<u32> = partitions.iter().map(|partition| tablets.first[*partition as usize]).collect();
+        let buckets = |partition: &u32| tablets.partitions[*partition as usize].buckets;
         if self.hash_columns.is_empty() {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-            for (tablet, partition) in tablets.iter_mut().zip(&partitions) {
-                *tablet += turn % self.partitions[*partition as usize].buckets;
+            for (tablet, partition) in rows.iter_mut().zip(partitions) {
+                *tablet += turn % buckets(partition);
             }
-        } else if self.partitions.iter().any(|partition| partition.buckets > 1) {
+        } else if tablets.partitions.iter().any(|partition| partition.buckets > 1) {
             let hashes = bucket_hashes(&columns(batch, &self.hash_columns))?;
-            for ((tablet, partition), hash) in tablets.iter_mut().zip(&partitions).zip(hashes) {
-                *tablet += bucket_of(hash, self.partitions[*partition as usize].buckets);
+            for ((tablet, partition), hash) in rows.iter_mut().zip(partitions).zip(hashes) {
+                *tablet += bucket_of(hash, buckets(partition));
             }
         }
-        Ok(tablets)
+        Ok(rows)
     }
 
-    fn partitions_of(&self, batch: &RecordBatch, place: &Place) -> Result<Vec<u32>> {
-        if self.partitions.len() == 1 && self.partitions[0].bounds == PartitionBounds::All {
-            return Ok(vec![0; batch.num_rows()]);
+    fn tablets(&self) -> Arc<Tablets> {
+        self.tablets.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// For each row the position of its partition among those of the tablets given with it.
+    fn partitions_of(&self, batch: &RecordBatch, place: &Place) -> Result<(Vec<u32>, Arc<Tablets>)> {
+        let mut tablets = self.tablets();
+        if tablets.partitions.len() == 1 && tablets.partitions[0].bounds == PartitionBounds::All {
+            return Ok((vec![0; batch.num_rows()], tablets));
         }
-        let bounds: Vec<&PartitionBounds> = self.partitions.iter().map(|partition| &partition.bounds).collect();
         let columns = columns(batch, &self.partition_columns);
-        let routed = route_rows(&bounds, &columns, &self.schema)?;
+        let route = |tablets: &Tablets| {
+            let bounds: Vec<&PartitionBounds> = tablets.partitions.iter().map(|partition| &partition.bounds).collect();
+            route_rows(&bounds, &columns, &self.schema)
+        };
+        let mut routed = route(&tablets)?;
+        if self.schema.makes_partitions() && routed.contains(&None) {
+            tablets = self.make_partitions(&columns, &routed)?;
+            routed = route(&tablets)?;
+        }
         let partitions: Option<Vec<u32>> = routed.iter().copied().collect();
-        partitions.ok_or_else(|| {
-            let row = routed.iter().position(Option::is_none).unwrap_or_default();
-            self.no_partition(&columns, row, place)
-        })
+        match partitions {
+            Some(partitions) => Ok((partitions, tablets)),
+            None => {
+                let row = routed.iter().position(Option::is_none).unwrap_or_default();
+                Err(self.no_partition(&columns, row, place))
+            }
+        }
+    }
+
+    /// With partitions for the rows that have none.
+    fn make_partitions(&self, columns: &[ArrayRef], routed: &[Option<u32>]) -> Result<Arc<Tablets>> {
+        // Another thread may have made them meanwhile, for rows of its own.
+        let mut tablets = self.tablets.write().unwrap_or_else(PoisonError::into_inner);
+        let mut more = Tablets::clone(&tablets);
+        for partition in self.made.make(columns, routed)? {
+            if !more.partitions.iter().any(|there| there.id == partition.id) {
+                more.add(partition);
+            }
+        }
+        *tablets = Arc::new(more);
+        Ok(tablets.clone())
     }
 
     fn no_partition(&self, columns: &[ArrayRef], row: usize, place: &Place) -> Error {

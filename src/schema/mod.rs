@@ -1,6 +1,7 @@
 //! What a table looks like: columns, key model, partitioning, distribution. Values only, no I/O.
 //! The types are StarRocks'; their Arrow and Delta forms are in DESIGN section 1 and `docs/format.md`.
 
+mod auto_partition;
 mod bucket;
 mod column;
 mod fingerprint;
@@ -11,6 +12,8 @@ mod table_schema;
 mod value;
 mod value_text;
 
+pub use auto_partition::DateUnit;
+pub(crate) use auto_partition::other_name;
 pub use bucket::bucket_hashes;
 pub(crate) use bucket::bucket_of;
 pub use column::{Column, DataType};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::id::{ColumnId, Name, PartitionId};
-use crate::schema::{Column, TableSchema, Value};
+use crate::schema::{Column, DateUnit, TableSchema, Value};
 
 /// The partition columns of a table.
 ///
@@ -31,6 +31,15 @@ pub enum Partitioning {
     Range(Vec<ColumnId>),
     /// Lists of tuples of these columns.
     List(Vec<ColumnId>),
+    /// Ranges of one DATE or DATETIME column, each as long as the unit; loads make them as they need them.
+    DateTrunc {
+        /// Length of a partition.
+        unit: DateUnit,
+        /// The column.
+        column: ColumnId,
+    },
+    /// One list partition for each tuple of these columns; loads make them as they need them.
+    Values(Vec<ColumnId>),
 }
 
 /// One element of an end of a range.
@@ -154,7 +163,7 @@ impl PartitionBounds {
             columns.collect::<Option<_>>().ok_or_else(|| Error::invalid("a partition column does not exist"))?;
         match (self, &schema.partitioning) {
             (PartitionBounds::All, Partitioning::None) => Ok(PartitionBounds::All),
-            (PartitionBounds::Range { lower, upper }, Partitioning::Range(_)) => {
+            (PartitionBounds::Range { lower, upper }, Partitioning::Range(_) | Partitioning::DateTrunc { .. }) => {
                 let lower = checked_end(lower, &columns, BoundValue::Min)?;
                 let upper = checked_end(upper, &columns, BoundValue::Max)?;
                 let bounds = PartitionBounds::Range { lower, upper };
@@ -165,12 +174,16 @@ impl PartitionBounds {
                     }
                 }
             }
-            (PartitionBounds::List(tuples), Partitioning::List(_)) => checked_list(tuples, &columns),
+            (PartitionBounds::List(tuples), Partitioning::List(_) | Partitioning::Values(_)) => {
+                checked_list(tuples, &columns)
+            }
             (bounds, partitioning) => {
                 let wanted = match partitioning {
                     Partitioning::None => "not partitioned",
                     Partitioning::Range(_) => "partitioned by RANGE",
                     Partitioning::List(_) => "partitioned by LIST",
+                    Partitioning::DateTrunc { .. } => "partitioned by date_trunc",
+                    Partitioning::Values(_) => "partitioned by the values of columns",
                 };
                 Err(Error::invalid(format!("bounds {bounds} do not fit a table that is {wanted}")))
             }

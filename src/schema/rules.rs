@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::error::{Error, Result};
 use crate::id::ColumnId;
 use crate::limits::{BUCKETS_MAX, COLUMNS_MAX};
-use crate::schema::{Column, DataType, Distribution, Partitioning, TableSchema};
+use crate::schema::{Column, DataType, DateUnit, Distribution, Partitioning, TableSchema};
 
 impl TableSchema {
     /// Checks a schema read from disk: unique ids and names, every reference names a column, bounds of `limits`.
@@ -43,7 +43,15 @@ impl TableSchema {
                 let rule = "RANGE takes integers, DATE, DATETIME, CHAR, VARCHAR and STRING";
                 self.check_columns("partition columns", columns, takes_ranges, rule)?;
             }
-            Partitioning::List(_) => {
+            Partitioning::DateTrunc { unit, .. } => {
+                let allowed = |data_type| match data_type {
+                    DataType::Date => *unit != DateUnit::Hour,
+                    data_type => data_type == DataType::DateTime,
+                };
+                let rule = "date_trunc takes DATE and DATETIME, by the hour only DATETIME";
+                self.check_columns("partition columns", columns, allowed, rule)?;
+            }
+            Partitioning::List(_) | Partitioning::Values(_) => {
                 let allowed = |data_type| takes_ranges(data_type) || data_type == DataType::Boolean;
                 let rule = "LIST takes integers, BOOLEAN, DATE, DATETIME, CHAR, VARCHAR and STRING";
                 self.check_columns("partition columns", columns, allowed, rule)?;
@@ -137,6 +145,8 @@ impl TableSchema {
             Partitioning::None => "none".to_owned(),
             Partitioning::Range(columns) => format!("RANGE {}", self.names_of(columns)),
             Partitioning::List(columns) => format!("LIST {}", self.names_of(columns)),
+            Partitioning::DateTrunc { unit, column } => format!("date_trunc('{unit}') {}", self.names_of(&[*column])),
+            Partitioning::Values(columns) => format!("values of {}", self.names_of(columns)),
         }
     }
 

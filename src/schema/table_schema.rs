@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::{ColumnId, Name};
 use crate::limits::PARTITIONS_MAX;
 use crate::schema::partition::first_overlap;
-use crate::schema::{Column, DataType, PartitionBounds, PartitionSpec, Partitioning};
+use crate::schema::{Column, DataType, DateUnit, PartitionBounds, PartitionSpec, Partitioning};
 
 /// What the key columns mean.
 ///
@@ -147,13 +147,21 @@ pub struct ColumnSpec {
 pub struct TableSpec {
     columns: Vec<ColumnSpec>,
     sort_key: Vec<String>,
-    partition_columns: Option<Vec<String>>,
-    partition_list: bool,
+    partition_by: Option<PartitionBy>,
     partitions: Vec<PartitionSpec>,
     hash_columns: Option<Vec<String>>,
     buckets: Option<u32>,
     comment: String,
     properties: BTreeMap<String, String>,
+}
+
+/// `PARTITION BY`, with the names of the columns.
+#[derive(Debug, Clone)]
+enum PartitionBy {
+    Range(Vec<String>),
+    List(Vec<String>),
+    DateTrunc(DateUnit, String),
+    Values(Vec<String>),
 }
 
 impl TableSpec {
@@ -190,8 +198,7 @@ impl TableSpec {
         columns: impl IntoIterator<Item = S>,
         partitions: impl IntoIterator<Item = PartitionSpec>,
     ) -> TableSpec {
-        self.partition_columns = Some(columns.into_iter().map(Into::into).collect());
-        self.partition_list = false;
+        self.partition_by = Some(PartitionBy::Range(columns.into_iter().map(Into::into).collect()));
         self.partitions = partitions.into_iter().collect();
         self
     }
@@ -202,8 +209,23 @@ impl TableSpec {
         columns: impl IntoIterator<Item = S>,
         partitions: impl IntoIterator<Item = PartitionSpec>,
     ) -> TableSpec {
-        self = self.partition_by_range(columns, partitions);
-        self.partition_list = true;
+        self.partition_by = Some(PartitionBy::List(columns.into_iter().map(Into::into).collect()));
+        self.partitions = partitions.into_iter().collect();
+        self
+    }
+
+    /// `PARTITION BY date_trunc('unit', column)`: loads make the partitions that they need, named as StarRocks names them
+    /// (`p202611` for a month).
+    pub fn partition_by_date_trunc(mut self, unit: DateUnit, column: impl Into<String>) -> TableSpec {
+        self.partition_by = Some(PartitionBy::DateTrunc(unit, column.into()));
+        self.partitions = Vec::new();
+        self
+    }
+
+    /// `PARTITION BY (columns)`: loads make one partition for each tuple of values.
+    pub fn partition_by_values<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> TableSpec {
+        self.partition_by = Some(PartitionBy::Values(columns.into_iter().map(Into::into).collect()));
+        self.partitions = Vec::new();
         self
     }
 
@@ -266,10 +288,17 @@ impl TableSpec {
             properties: self.properties.clone(),
         };
         schema.sort_key = schema.ids_of("sort key", &self.sort_key)?;
-        if let Some(names) = &self.partition_columns {
-            let columns = schema.ids_of("partition columns", names)?;
-            schema.partitioning =
-                if self.partition_list { Partitioning::List(columns) } else { Partitioning::Range(columns) };
+        if let Some(partition_by) = &self.partition_by {
+            let ids = |names: &[String]| schema.ids_of("partition columns", names);
+            schema.partitioning = match partition_by {
+                PartitionBy::Range(names) => Partitioning::Range(ids(names)?),
+                PartitionBy::List(names) => Partitioning::List(ids(names)?),
+                PartitionBy::Values(names) => Partitioning::Values(ids(names)?),
+                PartitionBy::DateTrunc(unit, name) => {
+                    let column = schema.column(name).map_err(|error| error.context("date_trunc"))?.id;
+                    Partitioning::DateTrunc { unit: *unit, column }
+                }
+            };
         }
         if let Some(names) = &self.hash_columns {
             let columns = schema.ids_of("hash columns", names)?;
@@ -349,7 +378,8 @@ impl TableSchema {
     pub fn partition_columns(&self) -> &[ColumnId] {
         match &self.partitioning {
             Partitioning::None => &[],
-            Partitioning::Range(columns) | Partitioning::List(columns) => columns,
+            Partitioning::Range(columns) | Partitioning::List(columns) | Partitioning::Values(columns) => columns,
+            Partitioning::DateTrunc { column, .. } => std::slice::from_ref(column),
         }
     }
 

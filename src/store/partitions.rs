@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::delta::Action;
 use crate::error::{Error, Result};
-use crate::id::Name;
+use crate::id::{Name, PartitionId};
 use crate::limits::PARTITIONS_MAX;
 use crate::schema::{PartitionMeta, PartitionSpec, Partitioning};
 use crate::segment_meta::SegmentMeta;
@@ -16,14 +16,10 @@ impl Table {
     pub fn add_partition(&self, spec: PartitionSpec) -> Result<()> {
         let fs = &self.store.inner.environment.fs;
         self.change("ADD PARTITION", |version, _| {
-            let meta = fresh_partition(version, spec)?;
-            let next_partition = meta.id.next().ok_or_else(|| Error::unsupported("no partition id is left"))?;
+            let meta = fresh_partition(version, self.live.next_partition(version)?, spec)?;
             // The directory is durable before the version that names it; if the commit fails it is used next time.
             fs.create_dir(&version.layout.partition(meta.id))?;
-            Ok(vec![
-                Action::TableState { next_partition, oldest_version: version.oldest_version },
-                Action::Partition(Arc::new(meta)),
-            ])
+            self.live.make_partitions(version, &[Arc::new(meta)])
         })
     }
 
@@ -62,7 +58,7 @@ impl Table {
 }
 
 /// The partition that a specification stands for, checked against those there are.
-fn fresh_partition(version: &TableVersion, spec: PartitionSpec) -> Result<PartitionMeta> {
+fn fresh_partition(version: &TableVersion, id: PartitionId, spec: PartitionSpec) -> Result<PartitionMeta> {
     check_partitioned(version)?;
     if version.partitions.len() >= PARTITIONS_MAX {
         return Err(Error::invalid(format!(
@@ -87,7 +83,7 @@ fn fresh_partition(version: &TableVersion, spec: PartitionSpec) -> Result<Partit
         }
     }
     let buckets = version.schema.distribution.buckets();
-    Ok(PartitionMeta { id: version.next_partition, name: spec.name, bounds, buckets })
+    Ok(PartitionMeta { id, name: spec.name, bounds, buckets })
 }
 
 fn check_partitioned(version: &TableVersion) -> Result<()> {

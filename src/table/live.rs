@@ -11,9 +11,11 @@ use crate::delta::{Action, CheckpointRef, encode_checkpoint};
 use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Put, TableLayout};
-use crate::id::{OperationId, TableId, Version};
+use crate::id::{OperationId, PartitionId, TableId, Version};
 use crate::limits::{CHECKPOINT_INTERVAL, LOG_FILE_BYTES_MAX};
+use crate::schema::{PartitionMeta, PartitionSpec};
 use crate::table::log::{Listing, encode_checked, read_next};
+use crate::table::reserve::Reservations;
 use crate::table::{Environment, TableLog, TableVersion};
 
 /// An open table. Reading takes an `Arc<TableVersion>`, which is the pin: what it names stays.
@@ -26,6 +28,8 @@ pub struct LiveTable {
     writing: Mutex<Writing>,
     /// Whether somebody holds `writing` closed, readable without the commit lock.
     closed: AtomicBool,
+    /// Partitions that loads are making.
+    reservations: Reservations,
     /// Versions that are not current but were held by somebody when they were last looked at.
     pins: Mutex<Vec<Weak<TableVersion>>>,
 }
@@ -75,6 +79,7 @@ impl LiveTable {
             current: RwLock::new(Arc::new(current)),
             writing: Mutex::default(),
             closed: AtomicBool::new(false),
+            reservations: Reservations::default(),
             pins: Mutex::default(),
         })
     }
@@ -149,6 +154,30 @@ impl LiveTable {
             return Err(error);
         }
         Ok(self.install(next))
+    }
+
+    /// Partitions of these bounds, checked ones, whether the table has them or not. Their ids are nobody else's as long as
+    /// the caller has them; their directories are there and durable. [`LiveTable::make_partitions`] makes them.
+    pub fn reserve_partitions(&self, specs: Vec<PartitionSpec>) -> Result<Vec<Arc<PartitionMeta>>> {
+        let writing = self.writing();
+        self.check_open(&writing)?;
+        let current = self.current();
+        let partitions = self.reservations.reserve(&current, specs)?;
+        for partition in partitions.iter().filter(|partition| !current.partitions.contains_key(&partition.id)) {
+            // One that an earlier load left behind is used.
+            self.environment.fs.create_dir(&self.layout.partition(partition.id))?;
+        }
+        Ok(partitions)
+    }
+
+    /// The actions that make reserved partitions which `current` does not have. For `decide` of a commit only.
+    pub fn make_partitions(&self, current: &TableVersion, made: &[Arc<PartitionMeta>]) -> Result<Vec<Action>> {
+        self.reservations.actions(current, made)
+    }
+
+    /// The id for a partition made otherwise. For `decide` of a commit only.
+    pub fn next_partition(&self, current: &TableVersion) -> Result<PartitionId> {
+        self.reservations.next_id(current).ok_or_else(|| Error::unsupported("no partition id is left"))
     }
 
     /// Reads versions that another process committed; for read-only stores.

@@ -6,6 +6,7 @@ mod environment;
 mod live;
 mod log;
 mod recover;
+mod reserve;
 mod version;
 
 pub use environment::{Environment, Operation};

@@ -4,13 +4,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use steledb::backup::BackupOptions;
 use steledb::fs::{Fault, FaultPlan, SimFs};
 use steledb::load::{LoadOptions, LoadSource};
 use steledb::progress::{Cancel, Observer, Phase, Progress};
 use steledb::restore::RestoreOptions;
 use steledb::snapshot::Selection;
-use steledb::{Clock, ErrorKind, Label, Result, Store, StoreOptions};
+use steledb::{Clock, DataType, ErrorKind, Label, Result, Store, StoreOptions, TableSpec};
 
 use crate::support::{
     REPOSITORY, ROOT, Shown, check_files, create_orders, load_orders, options, orders, orders_spec, shown,
@@ -147,6 +148,19 @@ fn load_with_a_label() {
     fail_everywhere("load with label", &prepared(), |store| {
         let options = LoadOptions { label: Some(label("load 1")), ..LoadOptions::default() };
         store.table("sales", "orders")?.load(LoadSource::batches(vec![orders(300..310)]), &options).map(drop)
+    });
+}
+
+#[test]
+fn load_that_makes_partitions() {
+    let sim = prepared();
+    let spec = TableSpec::new().column("id", DataType::BigInt).partition_by_values(["id"]);
+    open(&sim, 5).create_table("sales", "numbers", &spec).unwrap();
+    fail_everywhere("load that makes partitions", &sim, |store| {
+        let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 1]));
+        let batch = RecordBatch::try_from_iter([("id", ids)]).unwrap();
+        let table = store.table("sales", "numbers")?;
+        table.load(LoadSource::batches(vec![batch]), &LoadOptions::default()).map(drop)
     });
 }
 

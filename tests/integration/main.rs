@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod api;
+mod auto_partitions;
 mod backup;
 mod bad_input;
 mod child;
