@@ -7,6 +7,10 @@ pub const NAME_BYTES_MAX: usize = 255;
 pub const LABEL_BYTES_MAX: usize = 255;
 /// Most columns of a table.
 pub const COLUMNS_MAX: usize = 10_000;
+/// Most levels of ARRAY, MAP and STRUCT in a column.
+pub const TYPE_DEPTH_MAX: usize = 14;
+/// Most elements, keys, values and fields, counted over all levels, in the type of a column.
+pub const TYPE_PARTS_MAX: usize = 1_000;
 /// Most buckets of a partition.
 pub const BUCKETS_MAX: u32 = 4_096;
 /// Most partitions of a table.

@@ -1,8 +1,8 @@
 //! What is known of a segment without opening it: the table log, manifests and pruning share it.
 
 use crate::digest::Digest;
-use crate::id::{ColumnId, SegmentName};
-use crate::schema::{ColumnFingerprints, Value};
+use crate::id::{ColumnId, Name, SegmentName};
+use crate::schema::{ColumnFingerprints, DataType, Value};
 
 /// A published segment. Everything here is in the table log (`add` action), so that planning reads no segment.
 ///
@@ -75,6 +75,21 @@ pub struct SegmentStats {
     pub tight: bool,
     /// Columns of which something is known, ascending by id.
     pub columns: Vec<(ColumnId, ColumnBounds)>,
+    /// The same of fields of STRUCTs, for other readers; only written, not read back.
+    pub fields: Vec<FieldBounds>,
+}
+
+/// What is known of a field within a STRUCT, as of a column; NULL where the STRUCT is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldBounds {
+    /// The column.
+    pub column: ColumnId,
+    /// The names of the fields from the outermost to the innermost.
+    pub path: Vec<Name>,
+    /// The type of the innermost.
+    pub data_type: DataType,
+    /// What is known.
+    pub bounds: ColumnBounds,
 }
 
 /// What is known of one column over a range of rows: bounds may be wider than the values, never narrower.

@@ -9,6 +9,7 @@ mod demo;
 mod drill;
 mod init;
 mod inspect;
+mod json_text;
 mod load;
 mod names;
 mod output;

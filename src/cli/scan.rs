@@ -1,4 +1,4 @@
-//! `stele scan`: rows of a table as a text table or as CSV.
+//! `stele scan`: rows of a table as a text table, as CSV or as JSON lines.
 
 use arrow::array::RecordBatch;
 use arrow::csv::WriterBuilder;
@@ -6,6 +6,7 @@ use arrow::error::ArrowError;
 use arrow::util::pretty::pretty_format_batches;
 use clap::{Args, ValueEnum};
 
+use crate::cli::json_text::{nested_as_text, row_as_object};
 use crate::cli::names::TableName;
 use crate::cli::{Ended, Session, output};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,6 +22,8 @@ const TABLE_ROWS_DEFAULT: u64 = 20;
 enum Format {
     Table,
     Csv,
+    /// One object a line.
+    Json,
 }
 
 #[derive(Args)]
@@ -34,10 +37,10 @@ pub(super) struct ScanArguments {
     /// Only rows for which this is true, such as "day >= 2024-01-31", "name is null"; may be repeated, all must be true.
     #[arg(long = "where", value_name = "CONDITION")]
     conditions: Vec<String>,
-    /// At most so many rows; 20 for a text table, all for CSV.
+    /// At most so many rows; 20 for a text table, all for CSV and JSON.
     #[arg(long)]
     limit: Option<u64>,
-    /// How rows are printed.
+    /// How rows are printed; ARRAY, MAP and STRUCT are JSON text in every format.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
     /// An older version of the table.
@@ -86,6 +89,7 @@ pub(super) fn run(session: &Session, arguments: &ScanArguments) -> Result<Ended>
     match arguments.format {
         Format::Table => print_table(session, &scan, limit.unwrap_or(u64::MAX))?,
         Format::Csv => print_csv(session, &scan, limit.unwrap_or(u64::MAX))?,
+        Format::Json => print_json(session, &scan, limit.unwrap_or(u64::MAX))?,
     }
     if arguments.counters {
         print_counters(&scan.counters());
@@ -118,7 +122,7 @@ fn parse_condition(text: &str, schema: &TableSchema) -> Result<Predicate> {
         )));
     };
     let column = schema.column(text[..at].trim())?;
-    let value = Value::parse(text[at + sign.len()..].trim(), column.data_type)?;
+    let value = Value::parse(text[at + sign.len()..].trim(), &column.data_type)?;
     Ok(Predicate::Compare(column.name.to_string(), *comparison, value))
 }
 
@@ -149,9 +153,9 @@ fn each_batch(
 }
 
 fn print_table(session: &Session, scan: &Scan, rows_max: u64) -> Result<()> {
-    let mut batches = vec![RecordBatch::new_empty(scan.schema())];
+    let mut batches = vec![nested_as_text(&RecordBatch::new_empty(scan.schema())).map_err(cannot_show)?];
     each_batch(session, scan, rows_max, |batch| {
-        batches.push(batch.clone());
+        batches.push(nested_as_text(batch).map_err(cannot_show)?);
         Ok(())
     })?;
     output::line(pretty_format_batches(&batches).map_err(cannot_show)?.to_string())
@@ -160,8 +164,15 @@ fn print_table(session: &Session, scan: &Scan, rows_max: u64) -> Result<()> {
 fn print_csv(session: &Session, scan: &Scan, rows_max: u64) -> Result<()> {
     let mut writer = WriterBuilder::new().with_header(true).build(std::io::stdout().lock());
     // An empty batch makes the writer print the header of a table without rows.
-    writer.write(&RecordBatch::new_empty(scan.schema())).map_err(cannot_show)?;
-    each_batch(session, scan, rows_max, |batch| writer.write(batch).map_err(cannot_show))
+    let mut write = |batch: &RecordBatch| writer.write(&nested_as_text(batch)?);
+    write(&RecordBatch::new_empty(scan.schema())).map_err(cannot_show)?;
+    each_batch(session, scan, rows_max, |batch| write(batch).map_err(cannot_show))
+}
+
+fn print_json(session: &Session, scan: &Scan, rows_max: u64) -> Result<()> {
+    each_batch(session, scan, rows_max, |batch| {
+        (0..batch.num_rows()).try_for_each(|row| output::line(row_as_object(batch, row).map_err(cannot_show)?))
+    })
 }
 
 fn cannot_show(error: ArrowError) -> Error {

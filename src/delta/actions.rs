@@ -97,12 +97,12 @@ pub struct TableMetadata {
 }
 
 impl Protocol {
-    /// The protocol that a table of this schema starts with: reader 1, or 3 with `timestampNtz` if a column is DATETIME;
+    /// The protocol that a table of this schema starts with: reader 1, or 3 with `timestampNtz` if a column is or holds DATETIME;
     /// writer 7 with `stele-tablets`, `domainMetadata`, `inCommitTimestamp`, then that feature too.
     pub fn of(schema: &TableSchema) -> Protocol {
         let mut reader_features = Vec::new();
         let mut writer_features = vec![FEATURE_TABLETS, FEATURE_DOMAINS, FEATURE_TIMESTAMPS];
-        if schema.columns.iter().any(|column| column.data_type == DataType::DateTime) {
+        if schema.columns.iter().any(|column| column.data_type.contains(&DataType::DateTime)) {
             reader_features.push(FEATURE_DATETIME);
             writer_features.push(FEATURE_DATETIME);
         }

@@ -71,6 +71,7 @@ pub(crate) fn segment(partition: u64, bucket: u32, number: u64) -> Arc<SegmentMe
             (ColumnId::new(1), bounds(Value::Int(1), Value::Int(i128::from(number) + 1))),
             (ColumnId::new(2), bounds(Value::Text("a".to_owned()), Value::Text("\"ü\n".to_owned()))),
         ],
+        fields: Vec::new(),
     };
     Arc::new(SegmentMeta {
         name: SegmentName {

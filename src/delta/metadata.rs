@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::delta::TableMetadata;
+use crate::delta::schema_string::schema_string;
 use crate::delta::wire::{Empty, damaged, parse_json, to_json};
 use crate::error::{Error, Result};
 use crate::id::TableId;
@@ -48,32 +49,6 @@ pub(super) struct ConfigurationWire {
     pub lineage: String,
     #[serde(rename = "stele.schema")]
     pub schema: String,
-}
-
-#[derive(Serialize)]
-struct StructType<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    fields: Vec<StructField<'a>>,
-}
-
-#[derive(Serialize)]
-struct StructField<'a> {
-    name: &'a str,
-    #[serde(rename = "type")]
-    kind: String,
-    nullable: bool,
-    metadata: FieldMetadata<'a>,
-}
-
-#[derive(Serialize)]
-struct FieldMetadata<'a> {
-    #[serde(skip_serializing_if = "str::is_empty")]
-    comment: &'a str,
-    #[serde(rename = "stele.id")]
-    id: u32,
-    #[serde(rename = "stele.type")]
-    sql_type: String,
 }
 
 impl MetadataWire {
@@ -135,21 +110,6 @@ impl MetadataWire {
 
 fn retention() -> String {
     format!("interval {FOREIGN_RETENTION_DAYS} days")
-}
-
-/// Delta's schema: each field has `stele.id` (the column id) and `stele.type` (the SQL type) in its metadata.
-fn schema_string(schema: &TableSchema) -> String {
-    let fields = schema.columns.iter().map(|column| StructField {
-        name: column.name.as_str(),
-        kind: column.data_type.to_delta(),
-        nullable: column.nullable,
-        metadata: FieldMetadata {
-            comment: &column.comment,
-            id: column.id.get(),
-            sql_type: column.data_type.to_string(),
-        },
-    });
-    to_json(&StructType { kind: "struct", fields: fields.collect() })
 }
 
 fn uuid_text(table: TableId) -> String {

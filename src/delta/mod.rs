@@ -5,6 +5,7 @@ mod actions;
 mod checkpoint;
 mod commit;
 mod metadata;
+mod schema_string;
 mod stats;
 mod wire;
 

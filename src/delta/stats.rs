@@ -6,6 +6,7 @@ use serde_json::{Map, Number, Value as Json};
 
 use crate::delta::wire::{parse_json, to_json};
 use crate::error::{Error, Result};
+use crate::id::Name;
 use crate::schema::{Column, DataType, TableSchema, Value};
 use crate::segment_meta::{ColumnBounds, SegmentStats};
 
@@ -49,28 +50,58 @@ pub fn encode_stats(stats: &SegmentStats, schema: &TableSchema) -> String {
     };
     for (id, bounds) in &stats.columns {
         let Some(column) = schema.column_by_id(*id) else { continue };
-        let name = || column.name.as_str().to_owned();
-        let json = |value: &Option<Value>, end| encode_bound(value.as_ref()?, column.data_type, end);
-        if let Some(min) = json(&bounds.min, End::Min) {
-            wire.min_values.insert(name(), min);
-        }
-        if let Some(max) = json(&bounds.max, End::Max) {
-            wire.max_values.insert(name(), max);
-        }
-        if let Some(nulls) = bounds.null_count {
-            wire.null_count.insert(name(), Json::from(nulls));
-        }
+        wire.insert(&[column.name.as_str()], &column.data_type, bounds);
+    }
+    for field in &stats.fields {
+        let Some(column) = schema.column_by_id(field.column) else { continue };
+        let path: Vec<&str> = std::iter::once(&column.name).chain(&field.path).map(Name::as_str).collect();
+        wire.insert(&path, &field.data_type, &field.bounds);
     }
     to_json(&wire)
 }
 
-/// The statistics of that text; unknown columns are skipped, a value of a wrong type is `Corrupt`. `tight` is false also
+impl StatsWire {
+    fn insert(&mut self, path: &[&str], data_type: &DataType, bounds: &ColumnBounds) {
+        let json = |value: &Option<Value>, end| encode_bound(value.as_ref()?, data_type, end);
+        if let Some(min) = json(&bounds.min, End::Min) {
+            insert_at(&mut self.min_values, path, min);
+        }
+        if let Some(max) = json(&bounds.max, End::Max) {
+            insert_at(&mut self.max_values, path, max);
+        }
+        if let Some(nulls) = bounds.null_count {
+            insert_at(&mut self.null_count, path, Json::from(nulls));
+        }
+    }
+}
+
+/// Puts a value in objects within objects.
+fn insert_at(object: &mut Map<String, Json>, path: &[&str], json: Json) {
+    match path {
+        [] => {}
+        [name] => {
+            object.insert((*name).to_owned(), json);
+        }
+        [name, rest @ ..] => {
+            let inner = object.entry((*name).to_owned()).or_insert_with(|| Json::Object(Map::new()));
+            if let Json::Object(inner) = inner {
+                insert_at(inner, rest, json);
+            }
+        }
+    }
+}
+
+/// The statistics of that text; unknown columns and nested ones are skipped, a value of a wrong type is `Corrupt`. `tight` is false also
 /// if a text bound is long enough to have been cut.
 pub fn decode_stats(text: &str, schema: &TableSchema) -> Result<SegmentStats> {
     let wire: StatsWire = parse_json(text, "stats")?;
-    let mut stats =
-        SegmentStats { rows: wire.num_records, tight: wire.tight_bounds != Some(false), columns: Vec::new() };
-    for column in &schema.columns {
+    let mut stats = SegmentStats {
+        rows: wire.num_records,
+        tight: wire.tight_bounds != Some(false),
+        columns: Vec::new(),
+        fields: Vec::new(),
+    };
+    for column in schema.columns.iter().filter(|column| !column.data_type.is_nested()) {
         let name = column.name.as_str();
         let bound = |values: &Map<String, Json>| values.get(name).map(|json| decode_bound(json, column)).transpose();
         let min = bound(&wire.min_values)?;
@@ -108,7 +139,7 @@ fn may_be_cut(value: &Value) -> bool {
 }
 
 /// `None` if the bound is left out.
-fn encode_bound(value: &Value, data_type: DataType, end: End) -> Option<Json> {
+fn encode_bound(value: &Value, data_type: &DataType, end: End) -> Option<Json> {
     if matches!(data_type, DataType::Boolean | DataType::VarBinary | DataType::Json) {
         return None;
     }
@@ -169,7 +200,7 @@ fn cut(text: &str, end: End) -> Option<String> {
 
 fn decode_bound(json: &Json, column: &Column) -> Result<Value> {
     let wrong = || wrong_value(json, column, "a bound");
-    let value = match (column.data_type, json) {
+    let value = match (&column.data_type, json) {
         (
             DataType::TinyInt | DataType::SmallInt | DataType::Int | DataType::BigInt | DataType::LargeInt,
             Json::Number(number),
@@ -178,7 +209,7 @@ fn decode_bound(json: &Json, column: &Column) -> Result<Value> {
             number.as_str().parse().ok().filter(|value: &f64| value.is_finite()).map(Value::Double)
         }
         (DataType::Decimal { scale, .. }, Json::Number(number)) => {
-            parse_decimal(number.as_str(), scale).map(|unscaled| Value::Decimal { unscaled, scale })
+            parse_decimal(number.as_str(), *scale).map(|unscaled| Value::Decimal { unscaled, scale: *scale })
         }
         (DataType::Date, Json::String(text)) => NaiveDate::parse_from_str(text, DATE_FORMAT)
             .ok()

@@ -188,7 +188,7 @@ fn stats_of(min: Vec<Value>, max: Vec<Value>) -> SegmentStats {
     let bounds = columns.iter().zip(min.into_iter().zip(max)).map(|(column, (min, max))| {
         (column.id, ColumnBounds { min: Some(min), max: Some(max), null_count: Some(1), row_count: 3 })
     });
-    SegmentStats { rows: 3, tight: true, columns: bounds.collect() }
+    SegmentStats { rows: 3, tight: true, columns: bounds.collect(), fields: Vec::new() }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! Casts: integers and decimals among each other and to floats; floats to integers if they are whole; DATE to
 //! DATETIME, and back at midnight; times with a zone to the wall time of UTC; text to every type as CSV reads it;
-//! numbers, dates and booleans to text. Fractions beyond the scale of a DECIMAL are rounded half away from zero,
+//! numbers, dates and booleans to text. ARRAY, MAP and STRUCT: see `nested`. Fractions beyond the scale of a DECIMAL are rounded half away from zero,
 //! nanoseconds are cut to the microsecond before them.
 
 use std::collections::HashMap;
@@ -21,10 +21,12 @@ use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 
 use crate::error::{Error, Result};
+use crate::load::nested::{cannot_become, convert_nested};
+use crate::load::part::Part;
 use crate::load::place::Place;
 use crate::load::rules;
 use crate::load::text::TextColumn;
-use crate::schema::{Column, DataType, TableSchema};
+use crate::schema::{DataType, TableSchema};
 
 /// How columns of one input schema become those of a table.
 pub struct Converter {
@@ -55,12 +57,12 @@ impl Converter {
     pub fn convert(&self, batch: &RecordBatch, place: &Place) -> Result<RecordBatch> {
         let mut columns = Vec::with_capacity(self.sources.len());
         for ((column, field), source) in self.schema.columns.iter().zip(self.arrow.fields()).zip(&self.sources) {
-            let array = match source {
-                Some(source) => convert_column(batch.column(*source), column, field.data_type(), place)?,
+            columns.push(match source {
+                Some(source) => {
+                    convert_part(batch.column(*source), field.data_type(), &Part::of_column(column, place))?
+                }
                 None => new_null_array(field.data_type(), batch.num_rows()),
-            };
-            rules::check_column(&array, column, place)?;
-            columns.push(array);
+            });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         RecordBatch::try_new_with_options(self.arrow.clone(), columns, &options)
@@ -102,94 +104,97 @@ pub fn match_columns(schema: &TableSchema, names: &[&str], input: &str) -> Resul
     }
 }
 
-fn convert_column(array: &ArrayRef, column: &Column, target: &ArrowType, place: &Place) -> Result<ArrayRef> {
+/// Values of any type as `target`, the Arrow type of the part, with every rule of it checked.
+pub fn convert_part(array: &ArrayRef, target: &ArrowType, part: &Part<'_>) -> Result<ArrayRef> {
+    let converted = cast_values(array, target, part)?;
+    rules::check_values(&converted, part)?;
+    Ok(converted)
+}
+
+fn cast_values(array: &ArrayRef, target: &ArrowType, part: &Part<'_>) -> Result<ArrayRef> {
     let source = array.data_type();
-    if source == target {
+    let nested = part.data_type.is_nested();
+    if source == target && !nested {
         return Ok(array.clone());
     }
-    let refused = |error: ArrowError| {
-        Error::invalid(format!("cannot load {}: column {:?}: {error}", place.input(), column.name.as_str()))
-            .with_source(error)
-    };
+    let refused = |error: ArrowError| part.refused(format!("cannot be converted: {error}")).with_source(error);
     match source {
         ArrowType::Null => return Ok(new_null_array(target, array.len())),
         ArrowType::Dictionary(_, values) => {
             let plain = cast(array, values).map_err(refused)?;
-            return convert_column(&plain, column, target, place);
+            return cast_values(&plain, target, part);
         }
         ArrowType::RunEndEncoded(_, values) => {
             let plain = cast(array, values.data_type()).map_err(refused)?;
-            return convert_column(&plain, column, target, place);
+            return cast_values(&plain, target, part);
         }
         ArrowType::Timestamp(unit, Some(_)) => {
             // The numbers count from 1970 in UTC, so leaving the zone off gives the wall time there.
             let wall = cast(array, &ArrowType::Int64)
                 .and_then(|numbers| cast(&numbers, &ArrowType::Timestamp(*unit, None)))
                 .map_err(refused)?;
-            return convert_column(&wall, column, target, place);
+            return cast_values(&wall, target, part);
         }
         ArrowType::Date64 => {
             // Milliseconds since 1970, but multiplied without a check as a date.
             let wall = cast(array, &ArrowType::Int64)
                 .and_then(|numbers| cast(&numbers, &ArrowType::Timestamp(TimeUnit::Millisecond, None)))
                 .map_err(refused)?;
-            return convert_column(&wall, column, target, place);
+            return cast_values(&wall, target, part);
         }
         ArrowType::Timestamp(TimeUnit::Nanosecond, None)
-            if matches!(column.data_type, DataType::Date | DataType::DateTime) =>
+            if matches!(part.data_type, DataType::Date | DataType::DateTime) =>
         {
             // Cut towards the past, also before 1970: Arrow divides towards zero, which may be on the next day.
             let nanoseconds = array.as_primitive::<TimestampNanosecondType>();
             let microseconds: TimestampMicrosecondArray = nanoseconds.unary(|value| value.div_euclid(1000));
-            return convert_column(&(Arc::new(microseconds) as ArrayRef), column, target, place);
+            return cast_values(&(Arc::new(microseconds) as ArrayRef), target, part);
         }
         ArrowType::Timestamp(unit, None) if *target == ArrowType::Date32 && *unit != TimeUnit::Microsecond => {
-            let microseconds = cast_all(array, &ArrowType::Timestamp(TimeUnit::Microsecond, None), column, place)?;
-            return convert_column(&microseconds, column, target, place);
+            let microseconds = cast_all(array, &ArrowType::Timestamp(TimeUnit::Microsecond, None), part)?;
+            return cast_values(&microseconds, target, part);
         }
+        ArrowType::Utf8 if nested => return convert_nested(&parse_texts(array, part)?, target, part),
+        ArrowType::LargeUtf8 | ArrowType::Utf8View if nested => {
+            return cast_values(&cast(array, &ArrowType::Utf8).map_err(refused)?, target, part);
+        }
+        _ if nested => return convert_nested(array, target, part),
         _ => {}
     }
-    let way = cast_way(source, column.data_type);
+    let way = cast_way(source, part.data_type);
     if way == Way::Refused || !can_cast_types(source, target) {
-        return Err(Error::invalid(format!(
-            "cannot load {}: column {:?} has type {source}, which cannot become {}",
-            place.input(),
-            column.name.as_str(),
-            column.data_type
-        )));
+        return Err(cannot_become(array, part));
     }
     if way == Way::Parsed {
-        return parse_column(&cast(array, &ArrowType::Utf8).map_err(refused)?, column, place);
+        return parse_texts(&cast(array, &ArrowType::Utf8).map_err(refused)?, part);
     }
     // Days are multiplied without a check, so years beyond the calendar are refused before.
-    if let Some(row) = rules::outside_calendar(array) {
-        return Err(does_not_fit(array, row, column, place));
+    if let Some(value) = rules::outside_calendar(array) {
+        return Err(does_not_fit(array, value, part));
     }
-    let converted = cast_all(array, target, column, place)?;
-    if let Some(row) = first_changed(array, &converted, way).map_err(refused)? {
-        return Err(does_not_fit(array, row, column, place));
+    let converted = cast_all(array, target, part)?;
+    if let Some(value) = first_changed(array, &converted, way).map_err(refused)? {
+        return Err(does_not_fit(array, value, part));
     }
     Ok(converted)
 }
 
 /// Casts; a value that does not fit is an error.
-fn cast_all(array: &ArrayRef, target: &ArrowType, column: &Column, place: &Place) -> Result<ArrayRef> {
+fn cast_all(array: &ArrayRef, target: &ArrowType, part: &Part<'_>) -> Result<ArrayRef> {
     let options = CastOptions { safe: true, ..CastOptions::default() };
-    let converted = cast_with_options(array, target, &options).map_err(|error| {
-        Error::invalid(format!("cannot load {}: column {:?}: {error}", place.input(), column.name.as_str()))
-            .with_source(error)
-    })?;
+    let converted = cast_with_options(array, target, &options)
+        .map_err(|error| part.refused(format!("cannot be converted: {error}")).with_source(error))?;
     if converted.null_count() != array.null_count()
-        && let Some(row) = (0..array.len()).find(|row| converted.is_null(*row) && array.is_valid(*row))
+        && let Some(value) = (0..array.len()).find(|value| converted.is_null(*value) && array.is_valid(*value))
     {
-        return Err(does_not_fit(array, row, column, place));
+        return Err(does_not_fit(array, value, part));
     }
     Ok(converted)
 }
 
-fn does_not_fit(array: &ArrayRef, row: usize, column: &Column, place: &Place) -> Error {
-    let value = array_value_to_string(array, row).unwrap_or_else(|_| "?".to_owned());
-    rules::misfit(&value, row, column, place)
+fn does_not_fit(array: &ArrayRef, value: usize, part: &Part<'_>) -> Error {
+    let text = array_value_to_string(array, value).unwrap_or_else(|_| "?".to_owned());
+    part.misfit(&text, value)
 }
 
 /// How a type becomes another one.
@@ -205,7 +210,7 @@ enum Way {
     Refused,
 }
 
-fn cast_way(source: &ArrowType, target: DataType) -> Way {
+fn cast_way(source: &ArrowType, target: &DataType) -> Way {
     use DataType as T;
     let text = matches!(source, ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View);
     let binary = matches!(
@@ -261,14 +266,14 @@ fn first_changed(source: &ArrayRef, converted: &ArrayRef, way: Way) -> Result<Op
     Ok(None)
 }
 
-fn parse_column(array: &ArrayRef, column: &Column, place: &Place) -> Result<ArrayRef> {
+fn parse_texts(array: &ArrayRef, part: &Part<'_>) -> Result<ArrayRef> {
     let texts = array.as_string::<i32>();
-    let mut parsed = TextColumn::new(column.data_type, texts.len());
-    for (row, text) in texts.iter().enumerate() {
+    let mut parsed = TextColumn::new(part.data_type, texts.len());
+    for (value, text) in texts.iter().enumerate() {
         match text {
             None => parsed.push_null(),
             Some(text) if parsed.push(text) => {}
-            Some(text) => return Err(rules::misfit(text, row, column, place)),
+            Some(text) => return Err(part.misfit(text, value)),
         }
     }
     Ok(parsed.finish())

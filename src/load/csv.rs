@@ -80,7 +80,7 @@ impl CsvFile {
         let rows_about = chunk.text.bytes.len() / (columns.len() * 8).max(16);
         let mut builders: Vec<TextColumn> = columns
             .iter()
-            .map(|column| TextColumn::new(schema.columns[*column].data_type, rows_about).with_formats(formats))
+            .map(|column| TextColumn::new(&schema.columns[*column].data_type, rows_about).with_formats(formats))
             .collect();
         let mut lines = Vec::with_capacity(rows_about);
         let mut misfits = Vec::new();

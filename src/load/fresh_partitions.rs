@@ -11,7 +11,7 @@ use arrow::row::{RowConverter, SortField};
 use crate::error::{Error, Result};
 use crate::id::PartitionId;
 use crate::limits::PARTITIONS_MADE_BY_LOAD_MAX;
-use crate::schema::{DataType, PartitionMeta, TableSchema, Value};
+use crate::schema::{PartitionMeta, TableSchema, Value};
 use crate::table::LiveTable;
 
 /// The partitions that one load makes.
@@ -55,8 +55,8 @@ impl FreshPartitions {
 
     fn values(&self, columns: &[ArrayRef], row: usize) -> Result<Vec<Value>> {
         let types = self.schema.partition_columns().iter().filter_map(|id| self.schema.column_by_id(*id));
-        let types = types.map(|column| column.data_type);
-        types.zip(columns).map(|(data_type, column): (DataType, _)| Value::from_array(column, row, data_type)).collect()
+        let types = types.map(|column| &column.data_type);
+        types.zip(columns).map(|(data_type, column)| Value::from_array(column, row, data_type)).collect()
     }
 
     fn check_count(&self, count: usize) -> Result<()> {

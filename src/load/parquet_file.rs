@@ -186,23 +186,23 @@ mod tests {
             column.close().unwrap();
             group.close().unwrap();
             writer.close().unwrap();
-            let file = open(bytes, data_type);
+            let file = open(bytes, data_type.clone());
             let batch = file.read(file.row_groups()[0]).unwrap().next().unwrap().unwrap();
             let rows = file.converter.convert(&batch, &Place::Batch(1))?;
             let values =
-                (0..rows.num_rows()).map(|row| crate::schema::Value::from_array(rows.column(0), row, data_type));
+                (0..rows.num_rows()).map(|row| crate::schema::Value::from_array(rows.column(0), row, &data_type));
             Ok(values.map(|value| value.unwrap().to_string()).collect::<Vec<_>>().join(" "))
         }
         let money = DataType::Decimal { precision: 10, scale: 2 };
         let bytes = |bytes: &[u8]| ByteArray::from(bytes.to_vec());
-        let decimal = converted::<Int32Type>("INT32 a (DECIMAL(9,2))", money, &[-5, 1234]);
+        let decimal = converted::<Int32Type>("INT32 a (DECIMAL(9,2))", money.clone(), &[-5, 1234]);
         assert_eq!(decimal.unwrap(), "-0.05 12.34");
-        let decimal = converted::<Int64Type>("INT64 a (DECIMAL(18,3))", money, &[-5, 1_234_564]);
+        let decimal = converted::<Int64Type>("INT64 a (DECIMAL(18,3))", money.clone(), &[-5, 1_234_564]);
         assert_eq!(decimal.unwrap(), "-0.01 1234.56", "rounded half away from zero");
         let values = [bytes(&[0xff, 0xfb]), bytes(&[4, 0xd2]), bytes(&[0])];
-        let decimal = converted::<ByteArrayType>("BYTE_ARRAY a (DECIMAL(12,2))", money, &values);
+        let decimal = converted::<ByteArrayType>("BYTE_ARRAY a (DECIMAL(12,2))", money.clone(), &values);
         assert_eq!(decimal.unwrap(), "-0.05 12.34 0.00");
-        assert!(converted::<Int64Type>("INT64 a (DECIMAL(18,2))", money, &[10_000_000_000]).is_err());
+        assert!(converted::<Int64Type>("INT64 a (DECIMAL(18,2))", money.clone(), &[10_000_000_000]).is_err());
 
         let unsigned = |data_type| converted::<Int64Type>("INT64 a (UINT_64)", data_type, &[1, -1]);
         assert_eq!(unsigned(DataType::LargeInt).unwrap(), "1 18446744073709551615");

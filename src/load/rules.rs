@@ -5,49 +5,44 @@ use arrow::datatypes::{DataType as ArrowType, Date32Type, Decimal128Type, TimeUn
 use arrow::util::display::array_value_to_string;
 use serde::de::IgnoredAny;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::load::misfit::Misfit;
-use crate::load::place::{Place, shown};
+use crate::load::part::Part;
+use crate::load::place::shown;
 use crate::schema::{Column, DataType};
 
 /// 0001-01-01 and 9999-12-31 in days since 1970-01-01.
 const DAYS: (i32, i32) = (-719_162, 2_932_896);
 const DAY_MICROSECONDS: i64 = 86_400_000_000;
 
-/// The error for a value that is none of the column's type.
-pub fn misfit(value: &str, row: usize, column: &Column, place: &Place) -> Error {
-    place.error(misfit_of(value, row, column))
-}
-
-/// The misfit behind it.
-pub fn misfit_of(value: &str, row: usize, column: &Column) -> Misfit {
+/// The misfit of a text that is no value of the column's type.
+pub fn misfit_of(text: &str, row: usize, column: &Column) -> Misfit {
     let name = column.name.as_str();
-    let reason = format!("value {} of column {name:?} does not fit {}", shown(value), column.data_type);
-    Misfit { value: Some(value.to_owned()), ..Misfit::of_column(row, name, reason) }
+    let reason = format!("value {} of column {name:?} does not fit {}", shown(text), column.data_type);
+    Misfit { value: Some(text.to_owned()), ..Misfit::of_column(row, name, reason) }
 }
 
-/// Checks every value of a column of the table.
-pub fn check_column(array: &ArrayRef, column: &Column, place: &Place) -> Result<()> {
-    if !column.nullable
+/// Checks every value of a column or of a part of one; the parts of nested values are checked by themselves.
+pub fn check_values(array: &ArrayRef, part: &Part<'_>) -> Result<()> {
+    if !part.nullable
         && array.null_count() > 0
-        && let Some(row) = (0..array.len()).find(|row| array.is_null(*row))
+        && let Some(value) = (0..array.len()).find(|value| array.is_null(*value))
     {
-        let reason = format!("column {:?} is NULL, but the table declares it NOT NULL", column.name.as_str());
-        return Err(place.error(Misfit::of_column(row, column.name.as_str(), reason)));
+        return Err(part.null(value));
     }
-    let broken = match column.data_type {
-        DataType::Char(bytes_max) | DataType::Varchar(bytes_max) => too_long(array, bytes_max),
+    let broken = match part.data_type {
+        DataType::Char(bytes_max) | DataType::Varchar(bytes_max) => too_long(array, *bytes_max),
         DataType::Json => not_json(array),
         DataType::Date | DataType::DateTime => outside_calendar(array),
         DataType::LargeInt => outside_decimal(array, 38),
-        DataType::Decimal { precision, .. } => outside_decimal(array, precision),
+        DataType::Decimal { precision, .. } => outside_decimal(array, *precision),
         _ => None,
     };
     match broken {
-        Some(row) => {
+        Some(value) => {
             // A date far outside the calendar has no text form.
-            let value = array_value_to_string(array, row).unwrap_or_else(|_| "?".to_owned());
-            Err(misfit(&value, row, column, place))
+            let text = array_value_to_string(array, value).unwrap_or_else(|_| "?".to_owned());
+            Err(part.misfit(&text, value))
         }
         None => Ok(()),
     }

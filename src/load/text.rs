@@ -2,7 +2,7 @@
 //!
 //! White space around numbers is ignored. A DECIMAL with more digits after the point than the column is rounded half
 //! away from zero, as SQL does. DATE is `2024-01-31`; DATETIME is `2024-01-31 12:00:00.123456` or RFC 3339, a zone in it
-//! is converted to UTC. BOOLEAN is true, false, t, f, 1 or 0.
+//! is converted to UTC. BOOLEAN is true, false, t, f, 1 or 0. ARRAY, MAP and STRUCT are JSON, see `nested_text`.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use arrow::datatypes::{Date32Type, Float32Type, Float64Type, Int8Type, Int16Type
 use chrono::Utc;
 
 use crate::error::Result;
+use crate::load::nested_text::NestedText;
 use crate::load::time_format::TimeFormat;
 use crate::schema::DataType;
 
@@ -47,6 +48,7 @@ pub enum TextColumn {
     DateTime(TimestampMicrosecondBuilder, Option<Arc<TimeFormat>>),
     Text(StringBuilder),
     Binary(BinaryBuilder),
+    Nested(NestedText),
 }
 
 macro_rules! each_builder {
@@ -64,13 +66,14 @@ macro_rules! each_builder {
             TextColumn::DateTime($builder, _) => $body,
             TextColumn::Text($builder) => $body,
             TextColumn::Binary($builder) => $body,
+            TextColumn::Nested($builder) => $body,
         }
     };
 }
 
 impl TextColumn {
     /// An empty column of the Arrow type of `data_type`, with room for some rows.
-    pub fn new(data_type: DataType, rows: usize) -> TextColumn {
+    pub fn new(data_type: &DataType, rows: usize) -> TextColumn {
         let decimal = |precision: u8, scale: u8| {
             let arrow = arrow::datatypes::DataType::Decimal128(precision, scale as i8);
             TextColumn::Decimal(Decimal128Builder::with_capacity(rows).with_data_type(arrow), precision, scale)
@@ -84,13 +87,16 @@ impl TextColumn {
             DataType::LargeInt => decimal(38, 0),
             DataType::Float => TextColumn::Float32(PrimitiveBuilder::with_capacity(rows)),
             DataType::Double => TextColumn::Float64(PrimitiveBuilder::with_capacity(rows)),
-            DataType::Decimal { precision, scale } => decimal(precision, scale),
+            DataType::Decimal { precision, scale } => decimal(*precision, *scale),
             DataType::Date => TextColumn::Date(Date32Builder::with_capacity(rows), None),
             DataType::DateTime => TextColumn::DateTime(TimestampMicrosecondBuilder::with_capacity(rows), None),
             DataType::Char(_) | DataType::Varchar(_) | DataType::String | DataType::Json => {
                 TextColumn::Text(StringBuilder::with_capacity(rows, rows * 8))
             }
             DataType::VarBinary => TextColumn::Binary(BinaryBuilder::with_capacity(rows, rows * 8)),
+            DataType::Array(_) | DataType::Map { .. } | DataType::Struct(_) => {
+                TextColumn::Nested(NestedText::new(data_type))
+            }
         }
     }
 
@@ -132,15 +138,32 @@ impl TextColumn {
                 append(parse_decimal(text, *precision, *scale), |value| builder.append_value(value))
             }
             TextColumn::Date(builder, format) => {
-                let days = format.as_ref().map_or_else(|| parse_date(text), |format| format.parse_date(text));
-                append(days, |value| builder.append_value(value))
+                append(parse_date(text, format.as_deref()), |value| builder.append_value(value))
             }
             TextColumn::DateTime(builder, format) => {
-                let time = format.as_ref().map_or_else(|| parse_datetime(text), |format| format.parse_datetime(text));
-                append(time, |value| builder.append_value(value))
+                append(parse_datetime(text, format.as_deref()), |value| builder.append_value(value))
             }
             TextColumn::Text(builder) => append(Some(text), |value| builder.append_value(value)),
             TextColumn::Binary(builder) => append(Some(text), |value| builder.append_value(value)),
+            TextColumn::Nested(builder) => builder.push(text),
+        }
+    }
+
+    /// Whether [`TextColumn::push`] takes the text.
+    pub fn takes(&self, text: &str) -> bool {
+        match self {
+            TextColumn::Boolean(_) => parse_boolean(text).is_some(),
+            TextColumn::Int8(_) => Int8Type::parse(text).is_some(),
+            TextColumn::Int16(_) => Int16Type::parse(text).is_some(),
+            TextColumn::Int32(_) => Int32Type::parse(text).is_some(),
+            TextColumn::Int64(_) => Int64Type::parse(text).is_some(),
+            TextColumn::Float32(_) => written(Float32Type::parse(text), text).is_some(),
+            TextColumn::Float64(_) => written(Float64Type::parse(text), text).is_some(),
+            TextColumn::Decimal(_, precision, scale) => parse_decimal(text, *precision, *scale).is_some(),
+            TextColumn::Date(_, format) => parse_date(text, format.as_deref()).is_some(),
+            TextColumn::DateTime(_, format) => parse_datetime(text, format.as_deref()).is_some(),
+            TextColumn::Text(_) | TextColumn::Binary(_) => true,
+            TextColumn::Nested(builder) => builder.takes(text),
         }
     }
 
@@ -177,7 +200,10 @@ fn written<F: Copy + Into<f64>>(value: Option<F>, text: &str) -> Option<F> {
     value.filter(|value| !infinite(*value) || text.bytes().any(|byte| byte.eq_ignore_ascii_case(&b'i')))
 }
 
-fn parse_date(text: &str) -> Option<i32> {
+fn parse_date(text: &str, format: Option<&TimeFormat>) -> Option<i32> {
+    if let Some(format) = format {
+        return format.parse_date(text);
+    }
     // Longer texts have a time of day, which a DATE would lose silently.
     if text.len() > 10 {
         return None;
@@ -185,7 +211,10 @@ fn parse_date(text: &str) -> Option<i32> {
     Date32Type::parse(text)
 }
 
-fn parse_datetime(text: &str) -> Option<i64> {
+fn parse_datetime(text: &str, format: Option<&TimeFormat>) -> Option<i64> {
+    if let Some(format) = format {
+        return format.parse_datetime(text);
+    }
     string_to_datetime(&Utc, text).ok().map(|moment| moment.timestamp_micros())
 }
 
@@ -276,27 +305,27 @@ mod tests {
 
     #[test]
     fn dates_keep_no_time_of_day_and_datetimes_become_utc() {
-        assert_eq!(parse_date("1970-01-02"), Some(1));
-        assert_eq!(parse_date("1970-02-30"), None);
-        assert_eq!(parse_date("1970-01-02 10:00:00"), None);
-        assert_eq!(parse_datetime("1970-01-01 00:00:01.5"), Some(1_500_000));
-        assert_eq!(parse_datetime("1970-01-01T02:00:00+02:00"), Some(0));
-        assert_eq!(parse_datetime("yesterday"), None);
+        assert_eq!(parse_date("1970-01-02", None), Some(1));
+        assert_eq!(parse_date("1970-02-30", None), None);
+        assert_eq!(parse_date("1970-01-02 10:00:00", None), None);
+        assert_eq!(parse_datetime("1970-01-01 00:00:01.5", None), Some(1_500_000));
+        assert_eq!(parse_datetime("1970-01-01T02:00:00+02:00", None), Some(0));
+        assert_eq!(parse_datetime("yesterday", None), None);
     }
 
     #[test]
     fn texts_that_are_no_value_append_nothing() {
-        let mut column = TextColumn::new(DataType::TinyInt, 2);
+        let mut column = TextColumn::new(&DataType::TinyInt, 2);
         assert!(!column.push("128") && !column.push("x") && !column.push("1 2") && !column.push(""));
         assert!(column.push("-128"));
         column.push_null();
         let array = column.finish();
         assert_eq!((array.len(), array.null_count()), (2, 1));
-        let mut floats = TextColumn::new(DataType::Float, 4);
+        let mut floats = TextColumn::new(&DataType::Float, 4);
         assert!(!floats.push("1e39") && !floats.push("-1e39") && floats.push("-inf") && floats.push("Infinity"));
-        let mut doubles = TextColumn::new(DataType::Double, 4);
+        let mut doubles = TextColumn::new(&DataType::Double, 4);
         assert!(!doubles.push("1e309") && doubles.push("1e308") && doubles.push("NaN") && doubles.push("inf"));
-        let mut flags = TextColumn::new(DataType::Boolean, 2);
+        let mut flags = TextColumn::new(&DataType::Boolean, 2);
         assert!(flags.push("TRUE") && flags.push("0") && !flags.push("2"));
     }
 }

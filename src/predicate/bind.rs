@@ -28,7 +28,7 @@ struct Binder<'a> {
     types: BTreeMap<ColumnId, DataType>,
 }
 
-impl Binder<'_> {
+impl<'a> Binder<'a> {
     fn bind(&mut self, predicate: &Predicate, sense: Sense) -> Result<Node> {
         let negated = sense == Sense::Negated;
         match predicate {
@@ -66,23 +66,28 @@ impl Binder<'_> {
         }
     }
 
-    fn column(&mut self, name: &str) -> Result<(ColumnId, DataType)> {
+    fn column(&mut self, name: &str) -> Result<(ColumnId, &'a DataType)> {
         let column = self.schema.column(name).map_err(|error| error.context("predicate"))?;
-        self.types.insert(column.id, column.data_type);
-        Ok((column.id, column.data_type))
+        self.types.insert(column.id, column.data_type.clone());
+        Ok((column.id, &column.data_type))
     }
 
     /// The values as the column's type, `None` for NULL.
     fn values(&mut self, name: &str, values: &[Value], ordered: bool) -> Result<(ColumnId, Vec<Option<Value>>)> {
         let (id, data_type) = self.column(name)?;
-        if data_type == DataType::Json || (ordered && !data_type.is_orderable()) {
+        if data_type.is_nested() {
+            return Err(Error::invalid(format!(
+                "predicate: column {name:?} has type {data_type}: ARRAY, MAP and STRUCT can only be tested for NULL"
+            )));
+        }
+        if *data_type == DataType::Json || (ordered && !data_type.is_orderable()) {
             return Err(Error::invalid(format!(
                 "predicate: column {name:?} has type {data_type}: JSON can only be tested for NULL, VARBINARY only be \
                  compared by =, <> and IN"
             )));
         }
         // A text longer than the column allows is a fair bound.
-        let target = if data_type.is_text() { DataType::String } else { data_type };
+        let target = if data_type.is_text() { &DataType::String } else { data_type };
         let cast = |value: &Value| match value.cast(target) {
             Ok(Value::Null) => Ok(None),
             Ok(value) => Ok(Some(value)),

@@ -47,7 +47,7 @@ impl BoundPredicate {
     }
 
     fn compare(&self, column: &ArrayRef, id: ColumnId, comparison: Comparison, value: &Value) -> Result<BooleanArray> {
-        let data_type = self.types.get(&id).copied();
+        let data_type = self.types.get(&id);
         let data_type = data_type.ok_or_else(|| Error::invalid(format!("predicate: column {id} is not bound")))?;
         // Arrow compares floats in total order, in which −0.0 is below 0.0 and some NaNs are below every number.
         match (column.data_type(), value) {
@@ -56,7 +56,7 @@ impl BoundPredicate {
             _ => {}
         }
         // As text of any length: see `bind`.
-        let target = if data_type.is_text() { crate::schema::DataType::String } else { data_type };
+        let target = if data_type.is_text() { &crate::schema::DataType::String } else { data_type };
         let scalar = value.to_scalar(target)?;
         let result = match comparison {
             Comparison::Equal => cmp::eq(column, &scalar),

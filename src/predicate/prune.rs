@@ -20,7 +20,7 @@ impl BoundPredicate {
     pub fn required_values(&self, column: ColumnId) -> Option<Vec<Value>> {
         let data_type = self.types.get(&column)?;
         let values = required_values(&self.root, column)?;
-        values.iter().all(|value| value.cast(*data_type).is_ok()).then_some(values)
+        values.iter().all(|value| value.cast(data_type).is_ok()).then_some(values)
     }
 }
 

@@ -27,7 +27,7 @@ fn ids() -> Vec<ColumnId> {
 fn batch(rows: &[Vec<Value>]) -> RecordBatch {
     let columns = COLUMNS.iter().enumerate().map(|(at, (name, data_type))| {
         let values: Vec<Value> = rows.iter().map(|row| row[at].clone()).collect();
-        (*name, Value::to_array(&values, *data_type).unwrap(), true)
+        (*name, Value::to_array(&values, data_type).unwrap(), true)
     });
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
@@ -206,8 +206,8 @@ fn bounds_rule_ranges_out() {
 fn zeros_are_equal_and_every_nan_is_the_greatest_value() {
     let schema = TableSpec::new().column("f", DataType::Float).column("d", DataType::Double).build("t").unwrap().0;
     let values = [-1.0, -0.0, 0.0, 1.0, f64::NAN, -f64::NAN].map(Value::Double);
-    let array = |data_type| Value::to_array(&values, data_type).unwrap();
-    let columns = [("f", array(DataType::Float)), ("d", array(DataType::Double))];
+    let array = |data_type: &DataType| Value::to_array(&values, data_type).unwrap();
+    let columns = [("f", array(&DataType::Float)), ("d", array(&DataType::Double))];
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     for column in ["f", "d"] {
         let rows = |how, value| {

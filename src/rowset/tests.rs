@@ -20,7 +20,7 @@ fn schema(sort_key: &[u32]) -> Arc<TableSchema> {
     let columns = types.iter().zip(1..).map(|((name, data_type), id)| Column {
         id: ColumnId::new(id),
         name: Name::new(name).unwrap(),
-        data_type: *data_type,
+        data_type: data_type.clone(),
         nullable: true,
         comment: String::new(),
     });

@@ -138,7 +138,7 @@ fn required_hashes(schema: &TableSchema, predicate: &BoundPredicate) -> Result<O
     }
     let hash = |combination: Vec<(Value, &crate::schema::Column)>| {
         let scalars = combination.iter().map(|(value, column)| {
-            value.cast(column.data_type)?.to_scalar(column.data_type).map(|scalar| scalar.into_inner())
+            value.cast(&column.data_type)?.to_scalar(&column.data_type).map(|scalar| scalar.into_inner())
         });
         bucket_hashes(&scalars.collect::<Result<Vec<_>>>()?)
     };

@@ -23,7 +23,7 @@ fn schema(partitioning: Partitioning) -> TableSchema {
     let columns = types.iter().zip(1..).map(|((name, data_type), id)| Column {
         id: ColumnId::new(id),
         name: Name::new(name).unwrap(),
-        data_type: *data_type,
+        data_type: data_type.clone(),
         nullable: true,
         comment: String::new(),
     });
@@ -50,7 +50,8 @@ fn version(schema: TableSchema, partitions: Vec<PartitionBounds>) -> TableVersio
             null_count: Some(0),
             row_count: 100,
         };
-        let stats = SegmentStats { rows: 100, tight: true, columns: vec![(ColumnId::new(1), bounds)] };
+        let stats =
+            SegmentStats { rows: 100, tight: true, columns: vec![(ColumnId::new(1), bounds)], fields: Vec::new() };
         Arc::new(SegmentMeta {
             name: SegmentName { partition, bucket: BucketIndex::new(bucket), rowset: RowsetId::random(&ids), number },
             size_bytes: 1000,
@@ -98,7 +99,7 @@ fn choose(version: &TableVersion, predicate: &Predicate) -> (BTreeSet<u64>, Scan
 }
 
 fn day(text: &str) -> Value {
-    Value::parse(text, DataType::Date).unwrap()
+    Value::parse(text, &DataType::Date).unwrap()
 }
 
 fn day_ranges() -> Vec<PartitionBounds> {
@@ -164,8 +165,8 @@ fn tablets_are_pruned_when_all_hash_columns_are_fixed() {
     let expected: BTreeSet<u32> = ids
         .iter()
         .map(|id| {
-            let id = id.to_scalar(DataType::BigInt).unwrap().into_inner();
-            let city = Value::Text("ulm".into()).to_scalar(DataType::Varchar(20)).unwrap().into_inner();
+            let id = id.to_scalar(&DataType::BigInt).unwrap().into_inner();
+            let city = Value::Text("ulm".into()).to_scalar(&DataType::Varchar(20)).unwrap().into_inner();
             bucket_of(bucket_hashes(&[id, city]).unwrap()[0], BUCKETS)
         })
         .collect();

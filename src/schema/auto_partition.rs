@@ -177,9 +177,9 @@ mod tests {
     use crate::schema::{DataType, TableSpec};
 
     fn by_unit(unit: DateUnit, data_type: DataType, value: &str) -> (String, String) {
-        let spec = TableSpec::new().nullable_column("at", data_type).partition_by_date_trunc(unit, "at");
+        let spec = TableSpec::new().nullable_column("at", data_type.clone()).partition_by_date_trunc(unit, "at");
         let schema = spec.build("t").unwrap().0;
-        let value = Value::Text(value.to_owned()).cast(data_type).unwrap();
+        let value = Value::Text(value.to_owned()).cast(&data_type).unwrap();
         let made = schema.automatic_partition(&[value]).unwrap().unwrap();
         (made.name.to_string(), made.bounds.to_string())
     }
@@ -213,7 +213,7 @@ mod tests {
         let spec = TableSpec::new().nullable_column("at", DataType::DateTime);
         let schema = spec.partition_by_date_trunc(DateUnit::Day, "at").build("t").unwrap().0;
         let of = |value| schema.automatic_partition(&[value]).unwrap().unwrap();
-        let (null, first) = (of(Value::Null), of(Value::Date(DATE_MIN).cast(DataType::DateTime).unwrap()));
+        let (null, first) = (of(Value::Null), of(Value::Date(DATE_MIN).cast(&DataType::DateTime).unwrap()));
         assert_eq!((null.name.as_str(), first.name.as_str()), ("pNULL", "p00010101"));
         assert!(!null.bounds.overlaps(&first.bounds));
     }

@@ -4,11 +4,13 @@
 mod auto_partition;
 mod bucket;
 mod column;
+mod data_type;
 mod fingerprint;
 mod partition;
 mod route;
 mod rules;
 mod table_schema;
+mod type_text;
 mod value;
 mod value_text;
 
@@ -16,7 +18,8 @@ pub use auto_partition::DateUnit;
 pub(crate) use auto_partition::other_name;
 pub use bucket::bucket_hashes;
 pub(crate) use bucket::bucket_of;
-pub use column::{Column, DataType};
+pub use column::Column;
+pub use data_type::{DataType, StructField};
 pub use fingerprint::{ColumnFingerprints, fingerprint_batch};
 pub(crate) use partition::first_overlap;
 pub use partition::{BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning};

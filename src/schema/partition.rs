@@ -252,7 +252,7 @@ fn cast(value: &Value, column: &Column) -> Result<Value> {
     if *value == Value::Null && !column.nullable {
         return Err(Error::invalid(format!("column {:?} is NOT NULL, but the bounds name NULL", column.name)));
     }
-    value.cast(column.data_type).map_err(|error| error.context(format!("column {:?}", column.name)))
+    value.cast(&column.data_type).map_err(|error| error.context(format!("column {:?}", column.name)))
 }
 
 /// A tuple that a row can have, ordered as rows are.

@@ -25,7 +25,7 @@ pub fn route_rows(
             ([data_type], [column])
                 if partitions.iter().all(|bounds| matches!(bounds, PartitionBounds::Range { .. })) =>
             {
-                match as_i64(column, *data_type) {
+                match as_i64(column, data_type) {
                     Some(values) => Ok(route_integers(partitions, column, &values)),
                     None => route_encoded(partitions, columns, &types),
                 }
@@ -49,13 +49,13 @@ fn column_types(columns: &[ArrayRef], schema: &TableSchema) -> Result<Vec<DataTy
                 column.name
             )));
         }
-        Ok(column.data_type)
+        Ok(column.data_type.clone())
     };
     ids.iter().copied().zip(columns).map(type_of).collect()
 }
 
 /// The values of a column whose every value fits an i64; those at NULLs are arbitrary.
-fn as_i64(column: &ArrayRef, data_type: DataType) -> Option<Vec<i64>> {
+fn as_i64(column: &ArrayRef, data_type: &DataType) -> Option<Vec<i64>> {
     Some(match data_type {
         DataType::TinyInt => column.as_primitive::<Int8Type>().values().iter().map(|value| i64::from(*value)).collect(),
         DataType::SmallInt => {
@@ -143,7 +143,7 @@ fn route_encoded(
     let converter = RowConverter::new(fields).map_err(failed)?;
     let encode = |tuple: &[Value]| {
         let arrays = tuple.iter().zip(types);
-        let arrays = arrays.map(|(value, data_type)| Value::to_array(std::slice::from_ref(value), *data_type));
+        let arrays = arrays.map(|(value, data_type)| Value::to_array(std::slice::from_ref(value), data_type));
         let rows = converter.convert_columns(&arrays.collect::<Result<Vec<_>>>()?).map_err(failed)?;
         Ok::<_, Error>(rows.row(0).owned())
     };

@@ -7,6 +7,8 @@ use crate::id::ColumnId;
 use crate::limits::{BUCKETS_MAX, COLUMNS_MAX};
 use crate::schema::{Column, DataType, DateUnit, Distribution, Partitioning, TableSchema};
 
+const ORDER_RULE: &str = "JSON, VARBINARY, ARRAY, MAP and STRUCT cannot be ordered";
+
 impl TableSchema {
     /// Checks a schema read from disk: unique ids and names, every reference names a column, bounds of `limits`.
     pub fn validate(&self) -> Result<()> {
@@ -15,6 +17,12 @@ impl TableSchema {
         }
         if self.columns.len() > COLUMNS_MAX {
             return Err(Error::invalid(format!("{} columns: at most {COLUMNS_MAX} are allowed", self.columns.len())));
+        }
+        let leaves: usize = self.columns.iter().map(|column| column.data_type.leaf_count()).sum();
+        if leaves > COLUMNS_MAX {
+            return Err(Error::invalid(format!(
+                "{leaves} columns, counting what ARRAY, MAP and STRUCT are made of: at most {COLUMNS_MAX} are allowed"
+            )));
         }
         let (mut ids, mut names) = (HashSet::new(), HashSet::new());
         for Column { id, name, data_type, .. } in &self.columns {
@@ -30,7 +38,7 @@ impl TableSchema {
                 return Err(Error::invalid(format!("column {name:?} is named twice (case does not count)")));
             }
         }
-        self.check_columns("sort key", &self.sort_key, DataType::is_orderable, "JSON and VARBINARY cannot be ordered")?;
+        self.check_columns("sort key", &self.sort_key, DataType::is_orderable, ORDER_RULE)?;
         self.check_partitioning()?;
         self.check_distribution()
     }
@@ -44,15 +52,15 @@ impl TableSchema {
                 self.check_columns("partition columns", columns, takes_ranges, rule)?;
             }
             Partitioning::DateTrunc { unit, .. } => {
-                let allowed = |data_type| match data_type {
+                let allowed = |data_type: &DataType| match data_type {
                     DataType::Date => *unit != DateUnit::Hour,
-                    data_type => data_type == DataType::DateTime,
+                    data_type => *data_type == DataType::DateTime,
                 };
                 let rule = "date_trunc takes DATE and DATETIME, by the hour only DATETIME";
                 self.check_columns("partition columns", columns, allowed, rule)?;
             }
             Partitioning::List(_) | Partitioning::Values(_) => {
-                let allowed = |data_type| takes_ranges(data_type) || data_type == DataType::Boolean;
+                let allowed = |data_type: &DataType| takes_ranges(data_type) || *data_type == DataType::Boolean;
                 let rule = "LIST takes integers, BOOLEAN, DATE, DATETIME, CHAR, VARCHAR and STRING";
                 self.check_columns("partition columns", columns, allowed, rule)?;
             }
@@ -65,10 +73,12 @@ impl TableSchema {
 
     fn check_distribution(&self) -> Result<()> {
         if let Distribution::Hash { columns, .. } = &self.distribution {
-            let allowed = |data_type| {
-                !matches!(data_type, DataType::Float | DataType::Double | DataType::Json | DataType::VarBinary)
+            let allowed = |data_type: &DataType| {
+                let never =
+                    matches!(data_type, DataType::Float | DataType::Double | DataType::Json | DataType::VarBinary);
+                !never && !data_type.is_nested()
             };
-            let rule = "FLOAT, DOUBLE, JSON and VARBINARY cannot be hashed to buckets";
+            let rule = "FLOAT, DOUBLE, JSON, VARBINARY, ARRAY, MAP and STRUCT cannot be hashed to buckets";
             self.check_columns("hash columns", columns, allowed, rule)?;
             if columns.is_empty() {
                 return Err(Error::invalid("DISTRIBUTED BY HASH needs at least one column"));
@@ -84,7 +94,7 @@ impl TableSchema {
         &self,
         what: &str,
         ids: &[ColumnId],
-        allowed: impl Fn(DataType) -> bool,
+        allowed: impl Fn(&DataType) -> bool,
         rule: &str,
     ) -> Result<()> {
         let mut seen = HashSet::new();
@@ -95,7 +105,7 @@ impl TableSchema {
             if !seen.insert(*id) {
                 return Err(Error::invalid(format!("{what}: column {name:?} is named twice")));
             }
-            if !allowed(*data_type) {
+            if !allowed(data_type) {
                 return Err(Error::invalid(format!("{what}: column {name:?} has type {data_type}, but {rule}")));
             }
         }
@@ -159,7 +169,7 @@ impl TableSchema {
 }
 
 /// Whether the values of a type may bound a range partition.
-fn takes_ranges(data_type: DataType) -> bool {
+fn takes_ranges(data_type: &DataType) -> bool {
     let text = matches!(data_type, DataType::Char(_) | DataType::Varchar(_) | DataType::String);
     text || data_type.integer_range().is_some() || matches!(data_type, DataType::Date | DataType::DateTime)
 }

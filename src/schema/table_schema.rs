@@ -272,7 +272,7 @@ impl TableSpec {
             Ok(Column {
                 id: ColumnId::new(id),
                 name: Name::new(&spec.name).map_err(|error| error.context("column"))?,
-                data_type: spec.data_type,
+                data_type: spec.data_type.clone(),
                 nullable: spec.nullable,
                 comment: spec.comment.clone(),
             })
@@ -372,6 +372,16 @@ impl TableSchema {
     /// Position of a column in `columns`.
     pub fn index_of(&self, id: ColumnId) -> Option<usize> {
         self.columns.iter().position(|column| column.id == id)
+    }
+
+    /// For each column the position of its first Parquet leaf: nested columns have several.
+    pub(crate) fn first_leaves(&self) -> Vec<usize> {
+        let first = |next: &mut usize, column: &Column| {
+            let first = *next;
+            *next += column.data_type.leaf_count();
+            Some(first)
+        };
+        self.columns.iter().scan(0, first).collect()
     }
 
     /// The partition columns in order; empty for an unpartitioned table.

@@ -18,15 +18,15 @@ use crate::error::{Error, Result};
 use crate::schema::DataType;
 use crate::schema::value_text::{self, DATE_MAX, DATE_MIN, DATETIME_MAX, DATETIME_MIN, MICROS_PER_DAY};
 
-/// One value. Integers of every width are `Int`; dates are days and datetimes microseconds since 1970-01-01.
+/// One value of a type without parts. Integers of every width are `Int`; dates are days and datetimes microseconds since 1970-01-01.
 /// As JSON (`{"int":"5"}`, `"null"`) integers, floats and decimals are text, so that nothing is rounded. `Display` is
 /// the SQL spelling.
 ///
 /// ```
 /// use steledb::{DataType, Value};
-/// let price = Value::parse("12.50", DataType::Decimal { precision: 10, scale: 2 })?;
+/// let price = Value::parse("12.50", &DataType::Decimal { precision: 10, scale: 2 })?;
 /// assert_eq!(price, Value::Decimal { unscaled: 1250, scale: 2 });
-/// assert_eq!(Value::Text("1970-01-02".into()).cast(DataType::Date)?, Value::Date(1));
+/// assert_eq!(Value::Text("1970-01-02".into()).cast(&DataType::Date)?, Value::Date(1));
 /// # Ok::<(), steledb::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ pub enum Value {
 impl Value {
     /// Reads the SQL spelling of a value of `data_type` ("2024-01-31", "5", "12.50"); an error names the text and
     /// the type. VARBINARY is written as pairs of hexadecimal digits.
-    pub fn parse(text: &str, data_type: DataType) -> Result<Value> {
+    pub fn parse(text: &str, data_type: &DataType) -> Result<Value> {
         value_text::parse(text, data_type).map_err(|rule| {
             let shown: String = text.chars().take(64).collect();
             Error::invalid(format!("{shown:?} is not a value of type {data_type}: {rule}"))
@@ -69,7 +69,7 @@ impl Value {
     }
 
     /// This value as `data_type`, if that loses nothing (an `Int` for a DECIMAL, a `Text` for a DATE), else an error.
-    pub fn cast(&self, data_type: DataType) -> Result<Value> {
+    pub fn cast(&self, data_type: &DataType) -> Result<Value> {
         let cast = match (self, data_type) {
             (Value::Null, _) => Some(Value::Null),
             (Value::Text(text), _) => return Value::parse(text, data_type),
@@ -92,7 +92,7 @@ impl Value {
         cast.ok_or_else(|| Error::invalid(format!("{self} cannot be a value of type {data_type} without loss")))
     }
 
-    fn cast_number(&self, data_type: DataType) -> Option<Value> {
+    fn cast_number(&self, data_type: &DataType) -> Option<Value> {
         match (self, data_type) {
             (Value::Double(_), DataType::Double) => Some(self.clone()),
             (Value::Double(value), DataType::Float) => {
@@ -101,16 +101,16 @@ impl Value {
             }
             (Value::Int(value), DataType::Float | DataType::Double) => {
                 // Every integer up to 2^24 is a FLOAT and up to 2^53 a DOUBLE.
-                let bits = if data_type == DataType::Float { 24 } else { 53 };
+                let bits = if *data_type == DataType::Float { 24 } else { 53 };
                 (value.unsigned_abs() <= 1 << bits).then_some(Value::Double(*value as f64))
             }
             (Value::Int(value), DataType::Decimal { precision, scale }) => {
-                let unscaled = value.checked_mul(power_of_ten(scale)?)?;
-                fits(unscaled, precision).then_some(Value::Decimal { unscaled, scale })
+                let unscaled = value.checked_mul(power_of_ten(*scale)?)?;
+                fits(unscaled, *precision).then_some(Value::Decimal { unscaled, scale: *scale })
             }
             (Value::Decimal { unscaled, scale: from }, DataType::Decimal { precision, scale }) => {
-                let unscaled = rescale(*unscaled, *from, scale)?;
-                fits(unscaled, precision).then_some(Value::Decimal { unscaled, scale })
+                let unscaled = rescale(*unscaled, *from, *scale)?;
+                fits(unscaled, *precision).then_some(Value::Decimal { unscaled, scale: *scale })
             }
             (Value::Int(value), _) => {
                 let (least, greatest) = data_type.integer_range()?;
@@ -124,7 +124,7 @@ impl Value {
     }
 
     /// The value at `row` of an array of `data_type`'s Arrow type.
-    pub fn from_array(array: &ArrayRef, row: usize, data_type: DataType) -> Result<Value> {
+    pub fn from_array(array: &ArrayRef, row: usize, data_type: &DataType) -> Result<Value> {
         if array.data_type() != &data_type.to_arrow() {
             return Err(Error::invalid(format!(
                 "an array for type {data_type} has Arrow type {}, expected {}",
@@ -148,7 +148,7 @@ impl Value {
             DataType::Float => Value::Double(array.as_primitive::<Float32Type>().value(row).into()),
             DataType::Double => Value::Double(array.as_primitive::<Float64Type>().value(row)),
             DataType::Decimal { scale, .. } => {
-                Value::Decimal { unscaled: array.as_primitive::<Decimal128Type>().value(row), scale }
+                Value::Decimal { unscaled: array.as_primitive::<Decimal128Type>().value(row), scale: *scale }
             }
             DataType::Date => Value::Date(array.as_primitive::<Date32Type>().value(row)),
             DataType::DateTime => Value::DateTime(array.as_primitive::<TimestampMicrosecondType>().value(row)),
@@ -156,17 +156,18 @@ impl Value {
                 Value::Text(array.as_string::<i32>().value(row).to_owned())
             }
             DataType::VarBinary => Value::Binary(array.as_binary::<i32>().value(row).to_vec()),
+            DataType::Array(_) | DataType::Map { .. } | DataType::Struct(_) => return Err(nested(data_type)),
         })
     }
 
     /// A one-element Arrow array of `data_type`'s Arrow type.
-    pub fn to_scalar(&self, data_type: DataType) -> Result<Scalar<ArrayRef>> {
+    pub fn to_scalar(&self, data_type: &DataType) -> Result<Scalar<ArrayRef>> {
         Value::to_array(&[self.cast(data_type)?], data_type).map(Scalar::new)
     }
 
     /// An array of `data_type`'s Arrow type; each value is of its kind already or NULL. Lengths of text are not
     /// checked: a bound may be longer than every value of the column.
-    pub fn to_array(values: &[Value], data_type: DataType) -> Result<ArrayRef> {
+    pub fn to_array(values: &[Value], data_type: &DataType) -> Result<ArrayRef> {
         let wrong = |value: &Value| Error::invalid(format!("{value} is not a value of type {data_type}"));
         macro_rules! collect {
             ($array:ty, $pattern:pat => $value:expr) => {{
@@ -190,7 +191,7 @@ impl Value {
             DataType::Float => Arc::new(collect!(Float32Array, Value::Double(value) => Some(*value as f32))),
             DataType::Double => Arc::new(collect!(Float64Array, Value::Double(value) => Some(*value))),
             DataType::Decimal { scale: wanted, .. } => Arc::new(
-                collect!(Decimal128Array, Value::Decimal { unscaled, scale } => (*scale == wanted).then_some(*unscaled))
+                collect!(Decimal128Array, Value::Decimal { unscaled, scale } => (scale == wanted).then_some(*unscaled))
                     .with_data_type(data_type.to_arrow()),
             ),
             DataType::Date => Arc::new(collect!(Date32Array, Value::Date(days) => Some(*days))),
@@ -201,6 +202,7 @@ impl Value {
                 Arc::new(collect!(StringArray, Value::Text(text) => Some(text.as_str())))
             }
             DataType::VarBinary => Arc::new(collect!(BinaryArray, Value::Binary(bytes) => Some(bytes.as_slice()))),
+            DataType::Array(_) | DataType::Map { .. } | DataType::Struct(_) => return Err(nested(data_type)),
         })
     }
 
@@ -224,6 +226,12 @@ impl Value {
             _ => None,
         }
     }
+}
+
+fn nested(data_type: &DataType) -> Error {
+    Error::unsupported(format!(
+        "type {data_type}: a value of ARRAY, MAP or STRUCT is no single value; use the Arrow array"
+    ))
 }
 
 /// `10^exponent`, if an i128 can hold it.

@@ -22,7 +22,7 @@ pub(super) const DATETIME_MAX: i64 = (DATE_MAX as i64 + 1) * MICROS_PER_DAY - 1;
 const EPOCH_FROM_CE: i32 = 719_163;
 
 /// The value of a text, or the rule it breaks.
-pub(super) fn parse(text: &str, data_type: DataType) -> Result<Value, String> {
+pub(super) fn parse(text: &str, data_type: &DataType) -> Result<Value, String> {
     match data_type {
         DataType::Boolean => parse_boolean(text).ok_or("expected true, false, 1 or 0".to_owned()),
         DataType::TinyInt | DataType::SmallInt | DataType::Int | DataType::BigInt | DataType::LargeInt => {
@@ -32,10 +32,10 @@ pub(super) fn parse(text: &str, data_type: DataType) -> Result<Value, String> {
             parse_float(text, text.parse::<f32>().ok().map(f64::from)).ok_or("expected a number in range".to_owned())
         }
         DataType::Double => parse_float(text, text.parse().ok()).ok_or("expected a number in range".to_owned()),
-        DataType::Decimal { precision, scale } => parse_decimal(text, precision, scale).ok_or_else(|| {
+        DataType::Decimal { precision, scale } => parse_decimal(text, *precision, *scale).ok_or_else(|| {
             format!(
                 "expected digits with at most {} before and {scale} after the point",
-                precision.saturating_sub(scale)
+                precision.saturating_sub(*scale)
             )
         }),
         DataType::Date => {
@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str, data_type: DataType) -> Result<Value, String> {
         DataType::DateTime => parse_datetime(text)
             .map(Value::DateTime)
             .ok_or("expected YYYY-MM-DD HH:MM:SS[.ffffff] in the years 0001 to 9999".to_owned()),
-        DataType::Char(length_max) | DataType::Varchar(length_max) if text.len() as u64 > u64::from(length_max) => {
+        DataType::Char(length_max) | DataType::Varchar(length_max) if text.len() as u64 > u64::from(*length_max) => {
             Err(format!("it has {} bytes, at most {length_max} are allowed", text.len()))
         }
         DataType::Char(_) | DataType::Varchar(_) | DataType::String => Ok(Value::Text(text.to_owned())),
@@ -54,6 +54,9 @@ pub(super) fn parse(text: &str, data_type: DataType) -> Result<Value, String> {
         },
         DataType::VarBinary => {
             parse_hex(text).map(Value::Binary).ok_or("expected pairs of hexadecimal digits".to_owned())
+        }
+        DataType::Array(_) | DataType::Map { .. } | DataType::Struct(_) => {
+            Err("ARRAY, MAP and STRUCT have no single values".to_owned())
         }
     }
 }
@@ -68,7 +71,7 @@ fn parse_boolean(text: &str) -> Option<Value> {
     }
 }
 
-fn parse_integer(text: &str, data_type: DataType) -> Result<Value, String> {
+fn parse_integer(text: &str, data_type: &DataType) -> Result<Value, String> {
     let (least, greatest) = data_type.integer_range().unwrap_or((0, 0));
     let value = text.parse::<i128>().ok().filter(|value| (least..=greatest).contains(value));
     value.map(Value::Int).ok_or_else(|| format!("expected an integer from {least} to {greatest}"))

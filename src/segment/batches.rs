@@ -14,6 +14,7 @@ use parquet::file::metadata::RowGroupMetaData;
 
 use crate::error::{Error, Result};
 use crate::id::ColumnId;
+use crate::schema::TableSchema;
 use crate::segment::file::ScanInput;
 use crate::segment::prune::{row_group_may_match, select_pages};
 use crate::segment::reader::{SegmentReader, SegmentScanOptions};
@@ -33,6 +34,8 @@ pub struct SegmentScan {
     /// Positions in the table of the decoded columns, ascending, and their ids.
     decoded: Vec<usize>,
     decoded_ids: Vec<ColumnId>,
+    /// Positions in the file of their leaves.
+    decoded_leaves: Vec<usize>,
     /// For each requested column its position among the decoded ones.
     output: Vec<usize>,
     next_row_group: usize,
@@ -80,6 +83,7 @@ impl SegmentScan {
             input: ScanInput::new(&reader.file, &options.counters),
             schema: Arc::new(Schema::new(fields)),
             decoded_ids: decoded.iter().map(|index| reader.schema.columns[*index].id).collect(),
+            decoded_leaves: leaves_of(&reader.schema, &decoded),
             decoded,
             output,
             next_row_group: 0,
@@ -156,7 +160,7 @@ impl SegmentScan {
                 continue;
             }
             let group = self.reader.footer.metadata().row_group(row_group);
-            let batch_rows = BATCH_BYTES / decoded_row_bytes(group, self.decoded.iter().copied());
+            let batch_rows = BATCH_BYTES / decoded_row_bytes(group, self.decoded_leaves.iter().copied());
             let batch_rows = usize::try_from(batch_rows).unwrap_or(usize::MAX).clamp(1, self.options.batch_rows);
             let mask = ProjectionMask::roots(self.reader.footer.parquet_schema(), self.decoded.iter().copied());
             let mut builder =
@@ -200,7 +204,7 @@ impl SegmentScan {
     }
 }
 
-/// Bytes that a row of these columns takes in memory on average, at least 1. Text of a dictionary takes many times the
+/// Bytes that a row of these leaves takes in memory on average, at least 1. Text of a dictionary takes many times the
 /// bytes that it has in the file; writers that say how many let us know.
 pub fn decoded_row_bytes(group: &RowGroupMetaData, columns: impl Iterator<Item = usize>) -> u64 {
     let bytes = columns.map(|index| {
@@ -210,6 +214,12 @@ pub fn decoded_row_bytes(group: &RowGroupMetaData, columns: impl Iterator<Item =
     });
     let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
     (bytes.fold(0, u64::saturating_add) / rows).max(1)
+}
+
+fn leaves_of(schema: &TableSchema, columns: &[usize]) -> Vec<usize> {
+    let first = schema.first_leaves();
+    let leaves = |index: &usize| first[*index]..first[*index] + schema.columns[*index].data_type.leaf_count();
+    columns.iter().flat_map(leaves).collect()
 }
 
 fn current_rows_left(current: &Option<RowGroupRead>) -> u64 {

@@ -46,8 +46,9 @@ pub(super) fn properties(
     arrow_schema: &Schema,
     shape: Shape,
 ) -> Result<WriterProperties, ParquetError> {
+    let leaves = schema.first_leaves();
     let sorting = schema.sort_key.iter().filter_map(|id| schema.index_of(*id)).map(|index| SortingColumn {
-        column_idx: index as i32,
+        column_idx: leaves[index] as i32,
         descending: false,
         nulls_first: true,
     });

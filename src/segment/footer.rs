@@ -106,8 +106,9 @@ fn block_table(path: &Path, metadata: &ParquetMetaData, covered_bytes: u64) -> R
 fn check_columns(path: &Path, arrow: &ArrowReaderMetadata, schema: &TableSchema) -> Result<()> {
     let roots = arrow.parquet_schema().root_schema().get_fields();
     let fields = arrow.schema().fields();
-    let leaves = arrow.parquet_schema().num_columns();
-    if roots.len() != schema.columns.len() || fields.len() != roots.len() || leaves != roots.len() {
+    let leaves: usize = schema.columns.iter().map(|column| column.data_type.leaf_count()).sum();
+    let as_many = roots.len() == schema.columns.len() && fields.len() == roots.len();
+    if !as_many || arrow.parquet_schema().num_columns() != leaves {
         return Err(corrupt(path, format!("{} columns", schema.columns.len()), format!("{}", roots.len())));
     }
     for ((root, field), column) in roots.iter().zip(fields).zip(&schema.columns) {

@@ -32,15 +32,15 @@ pub(super) fn row_group_may_match(
 ) -> Result<bool, ParquetError> {
     let group = footer.metadata().row_group(row_group);
     let mut known = BTreeMap::new();
-    for (index, column) in predicate_columns(schema, predicate) {
-        let converter = converter(footer, index)?;
-        let (mins, maxs) = if has_bounds(column.data_type) {
+    for (position, index, column) in predicate_columns(schema, predicate) {
+        let converter = converter(footer, position, index)?;
+        let (mins, maxs) = if has_bounds(&column.data_type) {
             (Some(converter.row_group_mins([group])?), Some(converter.row_group_maxes([group])?))
         } else {
             (None, None)
         };
         let nulls = converter.row_group_null_counts([group])?;
-        let bounds = BoundsColumn { data_type: column.data_type, mins, maxs, nulls };
+        let bounds = BoundsColumn { data_type: &column.data_type, mins, maxs, nulls };
         known.insert(column.id, bounds.at(0, group.num_rows() as u64));
     }
     Ok(predicate.may_match(&|id| known.get(&id).cloned()))
@@ -60,7 +60,7 @@ pub(super) fn select_pages(
         return Ok(selection);
     };
     let row_groups = [row_group];
-    for (index, column) in predicate_columns(schema, predicate) {
+    for (position, index, column) in predicate_columns(schema, predicate) {
         let has_index = |len: Option<usize>| len.is_some_and(|len| len > index);
         if !has_index(column_index.get(row_group).map(Vec::len))
             || !has_index(offset_index.get(row_group).map(Vec::len))
@@ -68,15 +68,15 @@ pub(super) fn select_pages(
             continue;
         }
         let Some(page_rows) = page_rows(footer, row_group, index) else { continue };
-        let converter = converter(footer, index)?;
-        let (mins, maxs) = if has_bounds(column.data_type) {
+        let converter = converter(footer, position, index)?;
+        let (mins, maxs) = if has_bounds(&column.data_type) {
             let mins = converter.data_page_mins(column_index, offset_index, &row_groups)?;
             (Some(mins), Some(converter.data_page_maxes(column_index, offset_index, &row_groups)?))
         } else {
             (None, None)
         };
         let nulls = converter.data_page_null_counts(column_index, offset_index, &row_groups)?;
-        let bounds = BoundsColumn { data_type: column.data_type, mins, maxs, nulls };
+        let bounds = BoundsColumn { data_type: &column.data_type, mins, maxs, nulls };
 
         let mut selectors = Vec::with_capacity(page_rows.len());
         for (page, rows) in page_rows.iter().enumerate() {
@@ -99,14 +99,14 @@ pub(super) fn select_pages(
 }
 
 /// Bounds of one column over several ranges of rows.
-struct BoundsColumn {
-    data_type: DataType,
+struct BoundsColumn<'a> {
+    data_type: &'a DataType,
     mins: Option<ArrayRef>,
     maxs: Option<ArrayRef>,
     nulls: UInt64Array,
 }
 
-impl BoundsColumn {
+impl BoundsColumn<'_> {
     /// An index that is not there, or a value that cannot be read, is not known.
     fn at(&self, index: usize, row_count: u64) -> ColumnBounds {
         let value = |array: &Option<ArrayRef>| match array {
@@ -120,21 +120,27 @@ impl BoundsColumn {
     }
 }
 
+/// Position of the field and of its leaf. Of nested columns the file tells nothing that rules rows out.
 fn predicate_columns<'a>(
     schema: &'a TableSchema,
     predicate: &BoundPredicate,
-) -> impl Iterator<Item = (usize, &'a Column)> {
+) -> impl Iterator<Item = (usize, usize, &'a Column)> {
     let ids = predicate.columns();
-    schema.columns.iter().enumerate().filter(move |(_, column)| ids.contains(&column.id))
+    let leaves = schema.first_leaves();
+    let columns = schema.columns.iter().enumerate().map(move |(position, column)| (position, leaves[position], column));
+    columns.filter(move |(_, _, column)| ids.contains(&column.id) && !column.data_type.is_nested())
 }
 
-fn has_bounds(data_type: DataType) -> bool {
+fn has_bounds(data_type: &DataType) -> bool {
     data_type.is_orderable() && !matches!(data_type, DataType::Float | DataType::Double)
 }
 
-/// Columns are flat, so a leaf has the position of its field.
-fn converter(footer: &ArrowReaderMetadata, index: usize) -> Result<StatisticsConverter<'_>, ParquetError> {
-    let field = footer.schema().field(index);
+fn converter(
+    footer: &ArrowReaderMetadata,
+    position: usize,
+    index: usize,
+) -> Result<StatisticsConverter<'_>, ParquetError> {
+    let field = footer.schema().field(position);
     let converter = StatisticsConverter::from_column_index(index, field, footer.parquet_schema())?;
     Ok(converter.with_missing_null_counts_as_zero(false))
 }

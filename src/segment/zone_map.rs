@@ -1,21 +1,22 @@
 //! Statistics of what is being written: bounds and NULL counts per column.
 //!
 //! Columns: those of the sort key, the partitioning and the hash distribution, then the first ones until there are
-//! [`COLUMNS_WITH_STATS`]. Booleans, binaries and JSON get NULL counts only; a float column that holds NaN or
+//! [`COLUMNS_WITH_STATS`]; of a STRUCT its fields, of ARRAY and MAP nothing. Booleans, binaries and JSON get NULL counts only; a float column that holds NaN or
 //! an infinity gets no bounds, because engines disagree about their order.
 
 use std::cmp::Ordering;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::{max, max_string, min, min_string};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::buffer::NullBuffer;
+use arrow::compute::{max, max_string, min, min_string, nullif};
 use arrow::datatypes::{
     ArrowNumericType, ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
     Int32Type, Int64Type, TimestampMicrosecondType,
 };
 
-use crate::id::ColumnId;
+use crate::id::{ColumnId, Name};
 use crate::schema::{DataType, Distribution, TableSchema, Value};
-use crate::segment_meta::{ColumnBounds, SegmentStats};
+use crate::segment_meta::{ColumnBounds, FieldBounds, SegmentStats};
 
 /// Columns with statistics, at least; more only if keys and partitioning name more.
 const COLUMNS_WITH_STATS: usize = 16;
@@ -23,12 +24,17 @@ const COLUMNS_WITH_STATS: usize = 16;
 /// Statistics of the rows seen so far.
 pub(super) struct ZoneMap {
     rows: u64,
-    columns: Vec<ColumnZone>,
+    zones: Vec<Zone>,
 }
 
-struct ColumnZone {
-    id: ColumnId,
+/// Statistics of a column or of a field of a STRUCT.
+struct Zone {
+    column: ColumnId,
     index: usize,
+    /// Positions of the fields from the outermost to the innermost; none for a column that is no STRUCT.
+    path: Vec<usize>,
+    /// Their names.
+    names: Vec<Name>,
     data_type: DataType,
     null_count: u64,
     bounds: Bounds,
@@ -44,47 +50,97 @@ enum Bounds {
 
 impl ZoneMap {
     pub fn new(schema: &TableSchema) -> ZoneMap {
-        let columns = chosen_columns(schema).into_iter().map(|index| {
+        let mut zones = Vec::new();
+        for index in chosen_columns(schema) {
             let column = &schema.columns[index];
-            let bounded = column.data_type.is_orderable() && column.data_type != DataType::Boolean;
-            ColumnZone {
-                id: column.id,
-                index,
-                data_type: column.data_type,
-                null_count: 0,
-                bounds: if bounded { Bounds::Empty } else { Bounds::Unknown },
-            }
-        });
-        let mut columns: Vec<ColumnZone> = columns.collect();
-        columns.sort_by_key(|column| column.id);
-        ZoneMap { rows: 0, columns }
+            let zone = |data_type: &DataType| Zone::new(column.id, index, data_type);
+            push_zones(&mut zones, &zone, &column.data_type, &mut Vec::new());
+        }
+        zones.sort_by_key(|zone| zone.column);
+        ZoneMap { rows: 0, zones }
     }
 
     /// Takes rows in; columns as `TableSchema::to_arrow`.
     pub fn update(&mut self, batch: &RecordBatch) {
         self.rows += batch.num_rows() as u64;
-        for column in &mut self.columns {
-            let array = batch.column(column.index);
-            column.null_count += array.null_count() as u64;
-            if array.null_count() < array.len() && !matches!(column.bounds, Bounds::Unknown) {
-                let seen = bounds_of(array, column.data_type);
-                let before = std::mem::replace(&mut column.bounds, Bounds::Unknown);
-                column.bounds = widen(before, seen);
+        for zone in &mut self.zones {
+            let array = field_of(batch.column(zone.index), &zone.path);
+            zone.null_count += array.null_count() as u64;
+            if array.null_count() < array.len() && !matches!(zone.bounds, Bounds::Unknown) {
+                let seen = bounds_of(&array, &zone.data_type);
+                let before = std::mem::replace(&mut zone.bounds, Bounds::Unknown);
+                zone.bounds = widen(before, seen);
             }
         }
     }
 
     /// What was seen.
     pub fn finish(self) -> SegmentStats {
-        let rows = self.rows;
-        let columns = self.columns.into_iter().map(|column| {
-            let (min, max) = match column.bounds {
+        let mut stats = SegmentStats { rows: self.rows, tight: true, ..SegmentStats::default() };
+        for Zone { column, names: path, data_type, null_count, bounds, .. } in self.zones {
+            let (min, max) = match bounds {
                 Bounds::Known(min, max) => (Some(min), Some(max)),
                 Bounds::Empty | Bounds::Unknown => (None, None),
             };
-            (column.id, ColumnBounds { min, max, null_count: Some(column.null_count), row_count: rows })
-        });
-        SegmentStats { rows, tight: true, columns: columns.collect() }
+            let bounds = ColumnBounds { min, max, null_count: Some(null_count), row_count: self.rows };
+            match path.is_empty() {
+                true => stats.columns.push((column, bounds)),
+                false => stats.fields.push(FieldBounds { column, path, data_type, bounds }),
+            }
+        }
+        stats
+    }
+}
+
+impl Zone {
+    fn new(column: ColumnId, index: usize, data_type: &DataType) -> Zone {
+        let bounded = data_type.is_orderable() && *data_type != DataType::Boolean;
+        let bounds = if bounded { Bounds::Empty } else { Bounds::Unknown };
+        let (path, names) = (Vec::new(), Vec::new());
+        Zone { column, index, path, names, data_type: data_type.clone(), null_count: 0, bounds }
+    }
+}
+
+/// One zone for a type without parts, those of its fields for a STRUCT, none for ARRAY and MAP.
+fn push_zones<'a>(
+    zones: &mut Vec<Zone>,
+    zone: &dyn Fn(&DataType) -> Zone,
+    data_type: &'a DataType,
+    path: &mut Vec<(usize, &'a Name)>,
+) {
+    match data_type {
+        DataType::Array(_) | DataType::Map { .. } => {}
+        DataType::Struct(fields) => {
+            for (position, field) in fields.iter().enumerate() {
+                path.push((position, &field.name));
+                // A wide STRUCT would make every version of the log large.
+                if zones.len() < COLUMNS_WITH_STATS {
+                    push_zones(zones, zone, &field.data_type, path);
+                }
+                path.pop();
+            }
+        }
+        scalar => {
+            let (path, names) = path.iter().map(|(position, name)| (*position, (*name).clone())).unzip();
+            zones.push(Zone { path, names, ..zone(scalar) });
+        }
+    }
+}
+
+/// The values of a field of STRUCTs within STRUCTs, NULL where one of them is.
+fn field_of(column: &ArrayRef, path: &[usize]) -> ArrayRef {
+    let mut array = column.clone();
+    let mut nulls = None;
+    for position in path {
+        nulls = NullBuffer::union(nulls.as_ref(), array.nulls());
+        array = array.as_struct().column(*position).clone();
+    }
+    match nulls {
+        Some(nulls) if nulls.null_count() > 0 => {
+            // This fails for arrays of different lengths only.
+            nullif(&array, &BooleanArray::new(!nulls.inner(), None)).unwrap_or(array)
+        }
+        _ => array,
     }
 }
 
@@ -105,7 +161,9 @@ fn chosen_columns(schema: &TableSchema) -> Vec<usize> {
         if chosen.len() >= COLUMNS_WITH_STATS {
             break;
         }
-        if !chosen.contains(&index) {
+        // Of ARRAY and MAP there are none.
+        let without = matches!(schema.columns[index].data_type, DataType::Array(_) | DataType::Map { .. });
+        if !without && !chosen.contains(&index) {
             chosen.push(index);
         }
     }
@@ -126,7 +184,7 @@ fn widen(before: Bounds, seen: Option<(Value, Value)>) -> Bounds {
 }
 
 /// Least and greatest value of an array that holds some value; `None` if they cannot be told.
-fn bounds_of(array: &ArrayRef, data_type: DataType) -> Option<(Value, Value)> {
+fn bounds_of(array: &ArrayRef, data_type: &DataType) -> Option<(Value, Value)> {
     match data_type {
         DataType::TinyInt => primitive::<Int8Type>(array, |value| Value::Int(value.into())),
         DataType::SmallInt => primitive::<Int16Type>(array, |value| Value::Int(value.into())),
@@ -142,7 +200,7 @@ fn bounds_of(array: &ArrayRef, data_type: DataType) -> Option<(Value, Value)> {
             finite.then(|| primitive::<Float64Type>(array, Value::Double))?
         }
         DataType::Decimal { scale, .. } => {
-            primitive::<Decimal128Type>(array, |unscaled| Value::Decimal { unscaled, scale })
+            primitive::<Decimal128Type>(array, |unscaled| Value::Decimal { unscaled, scale: *scale })
         }
         DataType::Date => primitive::<Date32Type>(array, Value::Date),
         DataType::DateTime => primitive::<TimestampMicrosecondType>(array, Value::DateTime),
@@ -151,6 +209,7 @@ fn bounds_of(array: &ArrayRef, data_type: DataType) -> Option<(Value, Value)> {
             Some((Value::Text(min_string(text)?.to_owned()), Value::Text(max_string(text)?.to_owned())))
         }
         DataType::Boolean | DataType::VarBinary | DataType::Json => None,
+        DataType::Array(_) | DataType::Map { .. } | DataType::Struct(_) => None,
     }
 }
 

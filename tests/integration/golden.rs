@@ -50,8 +50,9 @@ fn every_type() -> (TableSpec, RecordBatch) {
         ("varbinary", DataType::VarBinary, Arc::new(BinaryArray::from(vec![Some(&[0_u8, 255][..]), None, Some(&[])]))),
         ("json", DataType::Json, Arc::new(StringArray::from(vec![Some("{\"a\":[1]}"), None, Some("null")]))),
     ];
-    let spec =
-        columns.iter().fold(TableSpec::new(), |spec, (name, data_type, _)| spec.nullable_column(*name, *data_type));
+    let spec = columns
+        .iter()
+        .fold(TableSpec::new(), |spec, (name, data_type, _)| spec.nullable_column(*name, data_type.clone()));
     let batch =
         RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, _, array)| (name, array, true)));
     (spec.sort_key(["bigint"]).comment("every type"), batch.unwrap())

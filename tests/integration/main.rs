@@ -5,9 +5,9 @@ mod api;
 mod auto_partitions;
 mod backup;
 mod bad_input;
-mod child;
 #[cfg(feature = "cli")]
 mod bench;
+mod child;
 #[cfg(feature = "cli")]
 mod command_line;
 mod crash;
@@ -16,6 +16,7 @@ mod full_disk;
 mod golden;
 mod load;
 mod load_errors;
+mod nested;
 mod processes;
 mod restore;
 mod scan;

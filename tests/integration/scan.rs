@@ -39,7 +39,7 @@ pub fn load(table: &Table, rows: &[Vec<Value>]) {
     let schema = table.schema();
     let columns = schema.columns.iter().enumerate().map(|(at, column)| {
         let values: Vec<Value> = rows.iter().map(|row| row[at].clone()).collect();
-        Value::to_array(&values, column.data_type).unwrap()
+        Value::to_array(&values, &column.data_type).unwrap()
     });
     let batch = RecordBatch::try_new(schema.to_arrow(), columns.collect()).unwrap();
     table.load(LoadSource::batches(vec![batch]), &LoadOptions::default()).unwrap();
@@ -169,7 +169,8 @@ const COMPARISONS: [(Comparison, Test); 6] = [
 fn every_predicate_on_every_type_finds_its_rows_whatever_is_pruned() {
     let store = in_memory();
     for (number, (data_type, values)) in typed_values().into_iter().enumerate() {
-        let spec = TableSpec::new().column("id", DataType::BigInt).nullable_column("v", data_type).sort_key(["v"]);
+        let spec =
+            TableSpec::new().column("id", DataType::BigInt).nullable_column("v", data_type.clone()).sort_key(["v"]);
         let table = store.create_table("sales", &format!("t{number}"), &spec).unwrap();
         // One segment for each value, so that statistics say exactly that value; one of NULLs and one of everything.
         let mut cells: Vec<Value> = values.clone();
@@ -212,7 +213,7 @@ fn every_predicate_on_every_type_finds_its_rows_whatever_is_pruned() {
 fn rows_are_found_in_the_bucket_of_their_value_for_every_type_that_is_hashed() {
     let store = in_memory();
     for (number, (data_type, values)) in typed_values().into_iter().enumerate() {
-        let spec = TableSpec::new().column("id", DataType::BigInt).nullable_column("v", data_type);
+        let spec = TableSpec::new().column("id", DataType::BigInt).nullable_column("v", data_type.clone());
         let spec = spec.hash_buckets(["v"], 16);
         if matches!(data_type, DataType::Float | DataType::Double) {
             assert!(store.create_table("sales", &format!("t{number}"), &spec).is_err());

@@ -18,7 +18,7 @@ const ONE: i128 = 100;
 
 /// `l_shipdate <= date '1998-12-01' - 90 days`.
 pub(super) fn condition() -> Result<Predicate> {
-    Ok(Predicate::le("l_shipdate", Value::parse("1998-09-02", DataType::Date)?))
+    Ok(Predicate::le("l_shipdate", Value::parse("1998-09-02", &DataType::Date)?))
 }
 
 /// The groups, in the order they were found.

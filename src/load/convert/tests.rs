@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -16,8 +17,8 @@ fn schema(spec: TableSpec) -> Arc<TableSchema> {
     Arc::new(spec.build("t").unwrap().0)
 }
 
-fn one(data_type: DataType) -> Arc<TableSchema> {
-    schema(TableSpec::new().nullable_column("a", data_type))
+fn one(data_type: impl Borrow<DataType>) -> Arc<TableSchema> {
+    schema(TableSpec::new().nullable_column("a", data_type.borrow().clone()))
 }
 
 fn convert_batch(schema: &Arc<TableSchema>, columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
@@ -26,12 +27,12 @@ fn convert_batch(schema: &Arc<TableSchema>, columns: Vec<(&str, ArrayRef)>) -> R
     Converter::of_schema(schema, &schema.to_arrow(), &batch.schema(), &place.input())?.convert(&batch, &place)
 }
 
-fn convert(data_type: DataType, array: ArrayRef) -> Result<ArrayRef> {
+fn convert(data_type: impl Borrow<DataType>, array: ArrayRef) -> Result<ArrayRef> {
     convert_batch(&one(data_type), vec![("a", array)]).map(|batch| batch.column(0).clone())
 }
 
 /// The message of the error that this conversion must give.
-fn refused(data_type: DataType, array: ArrayRef) -> String {
+fn refused(data_type: impl Borrow<DataType>, array: ArrayRef) -> String {
     convert(data_type, array).unwrap_err().to_string()
 }
 
@@ -81,7 +82,7 @@ fn misfits_name_row_column_value_and_type() {
         (DataType::Char(1), Arc::new(StringViewArray::from(vec!["ab"])), "ab"),
         (DataType::Json, Arc::new(StringArray::from(vec!["{\"a\":}"])), "{\\\"a\\\":}"),
     ] {
-        let error = refused(data_type, array);
+        let error = refused(&data_type, array);
         assert!(error.contains(&format!("value \"{value}\"")) && error.contains("row 1"), "{error}");
         assert!(error.contains(&data_type.to_string()), "{error}");
     }
@@ -183,7 +184,7 @@ fn values_that_fit_are_cast() {
     let float = convert(DataType::Float, Arc::new(Float64Array::from(vec![f64::INFINITY, 0.1]))).unwrap();
     assert_eq!(float.as_primitive::<Float32Type>().values()[..], [f32::INFINITY, 0.1]);
     let decimal = DataType::Decimal { precision: 10, scale: 2 };
-    let converted = convert(decimal, Arc::new(StringArray::from(vec!["1.005", "-7"]))).unwrap();
+    let converted = convert(&decimal, Arc::new(StringArray::from(vec!["1.005", "-7"]))).unwrap();
     assert_eq!(converted.as_primitive::<Decimal128Type>().values()[..], [101, -700]);
     let array = Decimal128Array::from(vec![1005]).with_precision_and_scale(10, 3).unwrap();
     assert_eq!(convert(decimal, Arc::new(array)).unwrap().as_primitive::<Decimal128Type>().values()[..], [101]);
@@ -277,7 +278,7 @@ fn every_arrow_type_is_converted_or_refused_whole_sliced_and_empty() {
     ];
     let mut converted = 0;
     for array in odd_arrays() {
-        for data_type in types {
+        for data_type in &types {
             let what = format!("{} to {data_type}", array.data_type());
             if let Ok(result) = convert(data_type, array.clone()) {
                 converted += 1;

@@ -13,8 +13,8 @@ use crate::schema::{DataType, Value, fingerprint_batch};
 fn array(text: &[Option<&str>], data_type: &str) -> ArrayRef {
     let data_type: DataType = data_type.parse().unwrap();
     let values: Vec<_> =
-        text.iter().map(|text| text.map_or(Value::Null, |text| Value::parse(text, data_type).unwrap())).collect();
-    Value::to_array(&values, data_type).unwrap()
+        text.iter().map(|text| text.map_or(Value::Null, |text| Value::parse(text, &data_type).unwrap())).collect();
+    Value::to_array(&values, &data_type).unwrap()
 }
 
 /// Rows of (type, value) pairs.

@@ -12,13 +12,13 @@ fn schema(types: &[DataType], list: bool) -> TableSchema {
     let names: Vec<String> = (0..types.len()).map(|at| format!("c{at}")).collect();
     let mut spec = TableSpec::new();
     for (name, data_type) in names.iter().zip(types) {
-        spec = spec.nullable_column(name, *data_type);
+        spec = spec.nullable_column(name, data_type.clone());
     }
     let spec = if list { spec.partition_by_list(names, []) } else { spec.partition_by_range(names, []) };
     spec.build("t").unwrap().0
 }
 
-fn value(data_type: DataType, number: i8) -> Value {
+fn value(data_type: &DataType, number: i8) -> Value {
     match data_type {
         DataType::Date => Value::Date(number.into()),
         DataType::DateTime => Value::DateTime(number.into()),
@@ -33,7 +33,7 @@ fn number() -> impl Strategy<Value = Option<i8>> {
 }
 
 fn element(data_type: DataType) -> impl Strategy<Value = BoundValue> {
-    let bound = number().prop_map(move |number| number.map(|number| value(data_type, number)));
+    let bound = number().prop_map(move |number| number.map(|number| value(&data_type, number)));
     let bound = bound.prop_map(|value| value.map_or(BoundValue::Min, BoundValue::Value));
     prop_oneof![6 => bound, 1 => Just(BoundValue::Max)]
 }
@@ -43,12 +43,12 @@ fn bounds(types: Vec<DataType>, list: bool) -> BoxedStrategy<PartitionBounds> {
         let tuple: Vec<_> = types
             .into_iter()
             .map(|data_type| {
-                number().prop_map(move |number| number.map_or(Value::Null, |number| value(data_type, number)))
+                number().prop_map(move |number| number.map_or(Value::Null, |number| value(&data_type, number)))
             })
             .collect();
         return prop::collection::vec(tuple, 1..3).prop_map(PartitionBounds::List).boxed();
     }
-    let end = || types.iter().map(|data_type| element(*data_type)).collect::<Vec<_>>();
+    let end = || types.iter().map(|data_type| element(data_type.clone())).collect::<Vec<_>>();
     (end(), end()).prop_map(|(lower, upper)| PartitionBounds::Range { lower, upper }).boxed()
 }
 
@@ -86,14 +86,14 @@ proptest! {
 
         let rows: Vec<Vec<Value>> = rows
             .iter()
-            .map(|row| row.iter().zip(&types).map(|(n, t)| n.map_or(Value::Null, |n| value(*t, n))).collect())
+            .map(|row| row.iter().zip(&types).map(|(n, t)| n.map_or(Value::Null, |n| value(t, n))).collect())
             .collect();
         let columns: Vec<ArrayRef> = types
             .iter()
             .enumerate()
             .map(|(at, data_type)| {
                 let values: Vec<Value> = rows.iter().map(|row| row[at].clone()).collect();
-                Value::to_array(&values, *data_type).unwrap()
+                Value::to_array(&values, data_type).unwrap()
             })
             .collect();
         let expected: Vec<Option<u32>> = rows
@@ -108,7 +108,7 @@ proptest! {
 fn the_ends_of_bigint_belong_to_open_ranges() {
     let schema = schema(&[DataType::BigInt], false);
     let values = [Value::Int(i64::MIN.into()), Value::Int(i64::MAX.into()), Value::Null, Value::Int(0)];
-    let column = Value::to_array(&values, DataType::BigInt).unwrap();
+    let column = Value::to_array(&values, &DataType::BigInt).unwrap();
     let range = |lower, upper| PartitionBounds::Range { lower, upper }.checked(&schema).unwrap();
     let zero = || vec![BoundValue::Value(Value::Int(0))];
     let (below, above) = (range(vec![], zero()), range(zero(), vec![]));
@@ -119,7 +119,7 @@ fn the_ends_of_bigint_belong_to_open_ranges() {
 #[test]
 fn wrong_arrays_are_refused() {
     let schema = schema(&[DataType::BigInt], false);
-    let column = Value::to_array(&[Value::Int(1)], DataType::Int).unwrap();
+    let column = Value::to_array(&[Value::Int(1)], &DataType::Int).unwrap();
     assert!(route_rows(&[], &[column], &schema).unwrap_err().to_string().contains("Int32"));
     assert!(route_rows(&[], &[], &schema).is_err());
 }

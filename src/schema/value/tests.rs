@@ -35,7 +35,7 @@ fn text_is_read_strictly_and_printed_back() {
         ("00fF", DataType::VarBinary, Value::Binary(vec![0, 255]), "x'00ff'"),
         ("[1]", DataType::Json, Value::Text("[1]".into()), "'[1]'"),
     ] {
-        assert_eq!(Value::parse(text, data_type).unwrap(), value, "{text}");
+        assert_eq!(Value::parse(text, &data_type).unwrap(), value, "{text}");
         assert_eq!(value.to_string(), printed);
     }
 }
@@ -75,7 +75,7 @@ fn wrong_text_is_refused_with_text_and_type() {
         ("abc", DataType::VarBinary),
         ("zz", DataType::VarBinary),
     ] {
-        let message = Value::parse(text, data_type).unwrap_err().to_string();
+        let message = Value::parse(text, &data_type).unwrap_err().to_string();
         assert!(message.contains(&format!("{text:?}")) && message.contains(&data_type.to_string()), "{message}");
     }
 }
@@ -108,7 +108,7 @@ fn casts_lose_nothing_or_fail() {
         (Value::Int(1), DataType::Boolean, Some(Value::Boolean(true))),
         (Value::Int(5), DataType::String, None),
     ] {
-        assert_eq!(value.cast(data_type).ok(), expected, "{value} as {data_type}");
+        assert_eq!(value.cast(&data_type).ok(), expected, "{value} as {data_type}");
     }
 }
 
@@ -131,14 +131,14 @@ fn values_go_through_arrow_unchanged() {
         (Value::Binary(vec![0, 255]), DataType::VarBinary),
     ] {
         for value in [value, Value::Null] {
-            let array = value.to_scalar(data_type).unwrap().into_inner();
+            let array = value.to_scalar(&data_type).unwrap().into_inner();
             assert_eq!(array.data_type(), &data_type.to_arrow());
-            assert_eq!(Value::from_array(&array, 0, data_type).unwrap(), value);
-            assert!(Value::from_array(&array, 1, data_type).is_err());
+            assert_eq!(Value::from_array(&array, 0, &data_type).unwrap(), value);
+            assert!(Value::from_array(&array, 1, &data_type).is_err());
         }
     }
-    let array = Value::Int(1).to_scalar(DataType::Int).unwrap().into_inner();
-    assert!(Value::from_array(&array, 0, DataType::BigInt).is_err());
+    let array = Value::Int(1).to_scalar(&DataType::Int).unwrap().into_inner();
+    assert!(Value::from_array(&array, 0, &DataType::BigInt).is_err());
 }
 
 #[test]

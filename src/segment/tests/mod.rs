@@ -36,7 +36,7 @@ fn table(columns: &[(&str, DataType, bool)], sort_key: &[u32]) -> TableSchema {
     let column = |(index, (name, data_type, nullable)): (usize, &(&str, DataType, bool))| Column {
         id: ColumnId::new(index as u32 + 1),
         name: Name::new(name).unwrap(),
-        data_type: *data_type,
+        data_type: data_type.clone(),
         nullable: *nullable,
         comment: String::new(),
     };

@@ -179,7 +179,7 @@ fn predicates(written: &Written) -> Vec<Predicate> {
             continue;
         }
         for row in [1, 700, 1601, 3299] {
-            let value = Value::from_array(written.rows.column(index), row, column.data_type).unwrap();
+            let value = Value::from_array(written.rows.column(index), row, &column.data_type).unwrap();
             if value == Value::Null {
                 continue;
             }
