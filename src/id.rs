@@ -125,6 +125,7 @@ random_ids! {
     #[doc = "Makes a repository key unique: a key is written once, ever."] Nonce, "a nonce";
     #[doc = "Identity of an operation that works in `staging/`."] OperationId, "an operation id";
     #[doc = "Identity of an undo record in the catalog."] UndoId, "an undo id";
+    #[doc = "Identity of an entry of the recycle bin."] RecycleId, "a recycle id";
 }
 
 fn parse_hex_128(text: &str) -> Option<u128> {

@@ -91,7 +91,7 @@ mod store;
 mod table;
 
 pub use clock::Clock;
-pub use delta::TableMetadata;
+pub use delta::{RecycledPartition, TableMetadata};
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
 pub use gc::CollectReport;
@@ -99,5 +99,5 @@ pub use id::*;
 pub use predicate::{Comparison, Predicate};
 pub use schema::{ColumnSpec, DataType, PartitionSpec, TableSchema, TableSpec, Value};
 pub use segment_meta::{SegmentMeta, SegmentTail};
-pub use store::{Store, StoreOptions, Table};
-pub use table::{PartitionVersion, TableVersion, TabletVersion};
+pub use store::{RecoverOptions, RecycledItem, RecycledName, Store, StoreOptions, Table};
+pub use table::{LoadLabels, PartitionVersion, TableVersion, TabletVersion};

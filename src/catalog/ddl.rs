@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::catalog::recycle;
 use crate::error::{Error, Result};
 use crate::format::{CatalogState, DatabaseEntry, TableEntry};
 use crate::id::{Name, TableId};
@@ -42,8 +43,8 @@ pub fn create_database(state: &CatalogState, name: &Name) -> Result<CatalogState
     Ok(next)
 }
 
-/// DROP DATABASE of an empty database.
-pub fn drop_database(state: &CatalogState, name: &str) -> Result<CatalogState> {
+/// An error unless the database is empty.
+pub fn check_empty(state: &CatalogState, name: &str) -> Result<()> {
     let entry = database(state, name)?;
     if !entry.tables.is_empty() || !entry.views.is_empty() {
         return Err(Error::invalid(format!(
@@ -53,16 +54,16 @@ pub fn drop_database(state: &CatalogState, name: &str) -> Result<CatalogState> {
             entry.views.len()
         )));
     }
-    drop_database_with_tables(state, name)
+    Ok(())
 }
 
-/// DROP DATABASE … FORCE: its tables go to `dropped`.
-pub fn drop_database_with_tables(state: &CatalogState, name: &str) -> Result<CatalogState> {
+/// DROP DATABASE … FORCE: its tables go to `dropped`, with those of it that are in the recycle bin.
+pub fn drop_database_force(state: &CatalogState, name: &str) -> Result<CatalogState> {
     let ids: Vec<TableId> = database(state, name)?.tables.values().map(|entry| entry.table).collect();
     let mut next = state.clone();
     next.databases.retain(|key, _| key.as_str() != name);
     next.dropped.extend(ids);
-    Ok(next)
+    Ok(recycle::empty(&next, |entry| entry.is_table_of(name)))
 }
 
 /// ALTER DATABASE … RENAME.
@@ -80,6 +81,7 @@ pub fn rename_database(state: &CatalogState, name: &str, to: &Name) -> Result<Ca
             undone.database = to.clone();
         }
     }
+    recycle::rename_database(&mut next, name, to);
     Ok(next)
 }
 
@@ -93,8 +95,8 @@ pub fn create_table(state: &CatalogState, database_name: &str, name: &Name, id: 
     Ok(next)
 }
 
-/// DROP TABLE: the table goes to `dropped`.
-pub fn drop_table(state: &CatalogState, database_name: &str, name: &str) -> Result<CatalogState> {
+/// DROP TABLE … FORCE: the table goes to `dropped`.
+pub fn drop_table_force(state: &CatalogState, database_name: &str, name: &str) -> Result<CatalogState> {
     let id = table(state, database_name, name)?;
     let mut next = state.clone();
     if let Some(entry) = entry_of(&mut next, database_name) {
@@ -115,6 +117,23 @@ pub fn rename_table(state: &CatalogState, database_name: &str, name: &str, to: &
     if let Some(entry) = entry_of(&mut next, database_name) {
         entry.tables.retain(|key, _| key.as_str() != name);
         entry.tables.insert(to.clone(), TableEntry { table: id });
+    }
+    Ok(next)
+}
+
+/// ALTER TABLE … SWAP WITH: each of two tables of a database gets the name of the other.
+pub fn swap_tables(state: &CatalogState, database_name: &str, one: &str, other: &str) -> Result<CatalogState> {
+    let tables = (table(state, database_name, one)?, table(state, database_name, other)?);
+    if one == other {
+        return Err(Error::invalid(format!("table {one:?} cannot be swapped with itself: name two tables")));
+    }
+    let mut next = state.clone();
+    for (name, entry) in entry_of(&mut next, database_name).into_iter().flat_map(|entry| entry.tables.iter_mut()) {
+        if name.as_str() == one {
+            entry.table = tables.1;
+        } else if name.as_str() == other {
+            entry.table = tables.0;
+        }
     }
     Ok(next)
 }
@@ -141,10 +160,15 @@ pub fn expire_undo(state: &CatalogState, now_ms: i64) -> CatalogState {
     next
 }
 
-/// Tables that a name or an undo record stands for.
+/// Tables that a name, an undo record or the recycle bin stands for.
 pub fn needed_tables(state: &CatalogState) -> BTreeSet<TableId> {
     let undo = state.undo.iter().flat_map(|entry| entry.tables.iter().filter_map(|table| table.before));
-    living_tables(state).chain(undo).collect()
+    living_tables(state).chain(undo).chain(recycled_tables(state)).collect()
+}
+
+/// Tables in the recycle bin, with those of dropped databases.
+pub fn recycled_tables(state: &CatalogState) -> impl Iterator<Item = TableId> + '_ {
+    state.recycled.iter().flat_map(|entry| entry.what.tables())
 }
 
 /// Tables that a name stands for.
@@ -152,14 +176,15 @@ pub fn living_tables(state: &CatalogState) -> impl Iterator<Item = TableId> + '_
     state.databases.values().flat_map(|entry| entry.tables.values().map(|table| table.table))
 }
 
-/// Checks what serde cannot: one name for a table, nothing both dropped and needed. The text names the table.
+/// Checks what serde cannot: one name for a table, living or recycled, nothing both dropped and needed. The text names the table.
 pub fn check_state(state: &CatalogState) -> std::result::Result<(), String> {
     let mut seen = BTreeSet::new();
-    for id in living_tables(state) {
+    for id in living_tables(state).chain(recycled_tables(state)) {
         if !seen.insert(id) {
             return Err(format!("two names stand for table {id}"));
         }
     }
+    recycle::check(state)?;
     let needed = needed_tables(state);
     let mut dropped = BTreeSet::new();
     for id in &state.dropped {
@@ -173,11 +198,11 @@ pub fn check_state(state: &CatalogState) -> std::result::Result<(), String> {
     Ok(())
 }
 
-fn entry_of<'a>(state: &'a mut CatalogState, database_name: &str) -> Option<&'a mut DatabaseEntry> {
+pub(super) fn entry_of<'a>(state: &'a mut CatalogState, database_name: &str) -> Option<&'a mut DatabaseEntry> {
     state.databases.iter_mut().find(|(key, _)| key.as_str() == database_name).map(|(_, entry)| entry)
 }
 
-fn check_name_free(entry: &DatabaseEntry, database_name: &str, name: &Name) -> Result<()> {
+pub(super) fn check_name_free(entry: &DatabaseEntry, database_name: &str, name: &Name) -> Result<()> {
     let taken = |what: &str| {
         Err(Error::already_exists(format!(
             "{what} {name:?} exists already in database {database_name:?}: choose another name or drop it first"
@@ -193,7 +218,7 @@ fn check_name_free(entry: &DatabaseEntry, database_name: &str, name: &Name) -> R
 }
 
 /// "databases a, b", "no databases", or the first ones and how many more.
-fn listed<'a>(what: &str, names: impl ExactSizeIterator<Item = &'a Name>) -> String {
+pub(super) fn listed<'a>(what: &str, names: impl ExactSizeIterator<Item = &'a Name>) -> String {
     let total = names.len();
     if total == 0 {
         return format!("no {what}");

@@ -27,7 +27,8 @@ struct Target {
 }
 
 impl Store {
-    /// Checks the store: catalog, table logs, segments, also of tables that an undo record keeps.
+    /// Checks the store: catalog, table logs, segments, also of tables that an undo record or the recycle
+    /// bin keeps, and of dropped partitions.
     pub fn verify(&self, level: CheckLevel, observer: &Observer) -> Result<CheckReport> {
         let findings = Findings::default();
         self.check_catalog(&findings)?;
@@ -94,11 +95,17 @@ impl Store {
             let Some(live) = findings.keep(&file, &name, self.live_table(table))? else { continue };
             let version = live.current();
             check_log(environment, &name, &version, findings)?;
-            targets.extend(version.segments().map(|segment| Target {
+            let mut segments: Vec<Arc<SegmentMeta>> = version.segments().cloned().collect();
+            for entry in version.recycled.values() {
+                let dropped = version.recycled_partition(&environment.fs, entry);
+                let found = findings.keep(&file, &name, dropped)?;
+                segments.extend(found.iter().flat_map(|partition| partition.segments().cloned()));
+            }
+            targets.extend(segments.into_iter().map(|segment| Target {
                 table: name.clone(),
                 layout: version.layout.clone(),
                 schema: version.schema.clone(),
-                segment: segment.clone(),
+                segment,
             }));
         }
         let bytes = targets.iter().map(|target| bytes_to_read(&target.segment, level)).sum();
@@ -113,7 +120,7 @@ impl Store {
         environment.pool.map(targets, check).map(drop)
     }
 
-    /// Every table that the catalog names or an undo record keeps, with a name for people.
+    /// Every table that the catalog names or that an undo record or the recycle bin keeps, with a name for people.
     fn named_tables(&self) -> Vec<(String, TableId)> {
         let state = self.inner.catalog.current();
         let mut seen = BTreeSet::new();
@@ -125,7 +132,10 @@ impl Store {
                 table.before.map(|id| (format!("table {}.{} kept for undo", table.database, table.name), id))
             })
         });
-        named.chain(kept).filter(|(_, table)| seen.insert(*table)).collect()
+        let recycled = state.recycled.iter().flat_map(|entry| {
+            entry.what.tables().map(move |id| (format!("table of database {} in the recycle bin", entry.database), id))
+        });
+        named.chain(kept).chain(recycled).filter(|(_, table)| seen.insert(*table)).collect()
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn run(session: &Session, arguments: &LoadArguments) -> Result<Ended>
     let loaded = table.load(source, &options);
     if loaded.is_err() && created {
         // The table is empty and was made for this load alone; the load's error is the one to tell.
-        let _ = store.drop_table(arguments.table.database.as_str(), arguments.table.table.as_str());
+        let _ = store.drop_table_force(arguments.table.database.as_str(), arguments.table.table.as_str());
     }
     let report = loaded?;
     if report.already_loaded {

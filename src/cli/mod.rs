@@ -13,6 +13,7 @@ mod json_text;
 mod load;
 mod names;
 mod output;
+mod recycle;
 mod repository;
 mod restore;
 mod scan;
@@ -90,6 +91,11 @@ enum Command {
     Backups(backup::BackupsArguments),
     /// Restores from a repository; what is overwritten can be brought back with `undo`.
     Restore(restore::RestoreArguments),
+    /// Drops a database, a table or a partition; `recycle` brings it back.
+    Drop(recycle::DropArguments),
+    /// Lists what was dropped and can be recovered, recovers it, or gives it up.
+    #[command(subcommand)]
+    Recycle(recycle::RecycleCommand),
     /// Lists restores that can be undone, or undoes one.
     #[command(subcommand)]
     Undo(undo::UndoCommand),
@@ -162,6 +168,8 @@ fn run(session: &Session, command: Command) -> Result<Ended> {
         Command::Backup(arguments) => backup::run(session, &arguments),
         Command::Backups(arguments) => backup::list(session, &arguments),
         Command::Restore(arguments) => restore::run(session, &arguments),
+        Command::Drop(arguments) => recycle::drop(session, &arguments),
+        Command::Recycle(command) => recycle::run(session, &command),
         Command::Undo(command) => undo::run(session, &command),
         Command::Drill(arguments) => drill::run(session, &arguments),
         Command::Verify(arguments) => verify::run(session, &arguments),

@@ -46,8 +46,11 @@ pub(super) struct ScanArguments {
     /// An older version of the table.
     #[arg(long, value_name = "VERSION")]
     at_version: Option<u64>,
+    /// The table as it was at this moment: "2026-11-22 10:00:00" in UTC, or "2026-11-22T10:00:00+01:00".
+    #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "at_version")]
+    at_timestamp: Option<i64>,
     /// From this snapshot.
-    #[arg(long, value_name = "LABEL", conflicts_with = "at_version")]
+    #[arg(long, value_name = "LABEL", conflicts_with_all = ["at_version", "at_timestamp"])]
     snapshot: Option<Label>,
     /// Only print the number of rows.
     #[arg(long, conflicts_with_all = ["limit", "columns"])]
@@ -70,6 +73,9 @@ pub(super) fn run(session: &Session, arguments: &ScanArguments) -> Result<Ended>
     }
     if let Some(version) = arguments.at_version {
         builder = builder.at_version(Version::new(version));
+    }
+    if let Some(at_ms) = arguments.at_timestamp {
+        builder = builder.at_timestamp_ms(at_ms);
     }
     if arguments.count {
         output::line(builder.count()?.to_string())?;
@@ -95,6 +101,21 @@ pub(super) fn run(session: &Session, arguments: &ScanArguments) -> Result<Ended>
         print_counters(&scan.counters());
     }
     Ok(Ended::Done)
+}
+
+/// Milliseconds since 1970 of a moment; without a zone it is in UTC.
+fn parse_time(text: &str) -> Result<i64> {
+    use chrono::{DateTime, NaiveDate, NaiveDateTime};
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.timestamp_millis());
+    }
+    let plain = text.trim_end_matches(" UTC");
+    let times = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M"];
+    let time = times.iter().find_map(|format| NaiveDateTime::parse_from_str(plain, format).ok());
+    let time = time.or_else(|| NaiveDate::parse_from_str(plain, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0));
+    time.map(|time| time.and_utc().timestamp_millis()).ok_or_else(|| {
+        Error::invalid(format!("{text:?} is no time: write \"2026-11-22 10:00:00\" or \"2026-11-22\", in UTC"))
+    })
 }
 
 /// `column operator value`, `column is null`, `column is not null`.
@@ -203,4 +224,26 @@ fn print_counters(counters: &ScanCounters) {
         output::bytes(counters.bytes_read),
         output::count(counters.blocks_checked)
     );
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_in_utc_unless_it_says_otherwise() {
+        let expected = 1_795_341_600_500;
+        for text in [
+            "2026-11-22 10:00:00.500",
+            "2026-11-22T10:00:00.5",
+            "2026-11-22 10:00:00.500 UTC",
+            "2026-11-22T11:00:00.5+01:00",
+        ] {
+            assert_eq!(parse_time(text).unwrap(), expected, "{text}");
+        }
+        assert_eq!(parse_time("2026-11-22 10:00").unwrap(), expected - 500);
+        assert_eq!(parse_time("2026-11-22").unwrap(), expected - 500 - 36_000_000);
+        assert!(parse_time("yesterday").unwrap_err().to_string().contains("2026-11-22 10:00:00"));
+    }
 }

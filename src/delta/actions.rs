@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::delta::RecycledPartition;
 use crate::error::{Error, Result};
 use crate::id::{Label, LineageId, PartitionId, TableId, Version};
 use crate::schema::{DataType, PartitionMeta, TableSchema};
@@ -34,6 +35,10 @@ pub enum Action {
     Partition(Arc<PartitionMeta>),
     /// A partition is gone (the same domain with `removed: true`).
     PartitionRemoved(PartitionId),
+    /// A dropped partition can be recovered (`domainMetadata` `stele.recycled.<id>`).
+    Recycled(Arc<RecycledPartition>),
+    /// It no longer can: it was recovered, or its time is over (the same domain with `removed: true`).
+    RecycledRemoved(PartitionId),
     /// Facts about the table as a whole (`domainMetadata` `stele.table`).
     TableState {
         /// The partition ids below this one are used up.

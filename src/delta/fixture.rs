@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::delta::{Action, Protocol, TableMetadata, encode_stats};
+use crate::delta::{Action, Protocol, RecycledPartition, TableMetadata, encode_stats};
 use crate::digest::Digest;
 use crate::id::{
-    BucketIndex, ColumnId, IdSource, Label, LineageId, Name, PartitionId, RowsetId, SegmentName, TableId, Version,
+    BucketIndex, ColumnId, IdSource, Label, LineageId, Name, PartitionId, RecycleId, RowsetId, SegmentName, TableId,
+    Version,
 };
 use crate::schema::{ColumnFingerprints, DataType, PartitionBounds, PartitionMeta, TableSchema, TableSpec, Value};
 use crate::segment_meta::{ColumnBounds, SegmentMeta, SegmentStats, SegmentTail};
@@ -103,4 +104,17 @@ pub(crate) fn remove(segment: &Arc<SegmentMeta>) -> Action {
 
 pub(crate) fn loaded(label: &str) -> Action {
     Action::Loaded { label: Label::new(label).unwrap(), at_ms: 55 }
+}
+
+/// The entry of a dropped partition.
+pub(crate) fn recycled(id: u64, version: u64) -> Action {
+    Action::Recycled(Arc::new(RecycledPartition {
+        recycle: RecycleId::from_u128(u128::from(id)),
+        partition: (*partition(id, &format!("p{id}"))).clone(),
+        version: Version::new(version),
+        dropped_ms: 60,
+        expires_ms: 70,
+        rows: 2,
+        bytes: 300,
+    }))
 }

@@ -5,6 +5,7 @@ mod actions;
 mod checkpoint;
 mod commit;
 mod metadata;
+mod recycled;
 mod schema_string;
 mod stats;
 mod wire;
@@ -12,6 +13,7 @@ mod wire;
 pub use actions::{Action, Protocol, TableMetadata};
 pub use checkpoint::{decode_checkpoint, encode_checkpoint};
 pub use commit::{CheckpointRef, DecodedCommit, ROOT_DIGEST, decode_commit, encode_commit, seal, unseal};
+pub use recycled::RecycledPartition;
 pub use stats::{decode_stats, encode_stats};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::fixture::{add, first_actions, loaded, partition, remove, segment};
+use super::fixture::{add, first_actions, loaded, partition, recycled, remove, segment};
 use super::*;
 use crate::digest::Digest;
 use crate::error::ErrorKind;
@@ -16,6 +16,8 @@ fn every_action() -> Vec<Action> {
         Action::Add(segment(1, 1, 2), false),
         remove(&segment(1, 0, 3)),
         loaded("load of \"ä\""),
+        recycled(3, 7),
+        Action::RecycledRemoved(PartitionId::new(4)),
     ]);
     actions
 }
@@ -52,6 +54,20 @@ fn golden_bytes_of_a_commit() {
     let body = &text[..text.find("{\"stele\":").unwrap()];
     let (sealed, _) = encode_commit(&[loaded("l")], Digest::of(b"before"), Some(checkpoint_ref()));
     assert_eq!(format!("{body}{}", String::from_utf8(sealed).unwrap()), include_str!("golden_commit.jsonl"));
+}
+
+#[test]
+fn golden_bytes_of_a_dropped_partition() {
+    let (bytes, _) = encode_commit(&[recycled(3, 7), Action::RecycledRemoved(PartitionId::new(4))], ROOT_DIGEST, None);
+    let text = String::from_utf8(bytes).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let entry = r#"{\"recycle\":\"00000000000000000000000000000003\",\"partition\":{\"id\":3,\"name\":\"p3\",\"bounds\":{\"list\":[[{\"int\":\"3\"}]]},\"buckets\":2},\"version\":7,\"droppedMs\":60,\"expiresMs\":70,\"rows\":2,\"bytes\":300}"#;
+    let domain = |id, configuration, removed| {
+        format!(
+            r#"{{"domainMetadata":{{"domain":"stele.recycled.{id}","configuration":"{configuration}","removed":{removed}}}}}"#
+        )
+    };
+    assert_eq!(lines[..2], [domain(3, entry, false), domain(4, "", true)]);
 }
 
 #[test]

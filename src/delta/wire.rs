@@ -4,7 +4,8 @@
 //! Additions to Delta are only where the protocol allows them: `tags` of `add` and `remove` hold `stele.digest` (BLAKE3
 //! of the segment), `stele.tail` (`<offset>:<8 hex digits of the CRC-32>`) and `stele.fingerprints` (JSON), in `remove`
 //! also `stele.sealed`; partition, tablet and rowset need no tags because they are in the path. `domainMetadata`
-//! `stele.partition.<id>` holds a partition, `stele.table` the facts about the whole table; `txn` `stele.label.<label>` a
+//! `stele.partition.<id>` holds a partition, `stele.recycled.<id>`
+//! one that was dropped and can be recovered, `stele.table` the facts about the whole table; `txn` `stele.label.<label>` a
 //! load label.
 
 use std::sync::Arc;
@@ -14,13 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::delta::metadata::MetadataWire;
 use crate::delta::stats::stats_rows;
-use crate::delta::{Action, Protocol};
+use crate::delta::{Action, Protocol, RecycledPartition};
 use crate::error::{Error, Result};
 use crate::id::{Label, PartitionId, SegmentName, Version};
 use crate::schema::{ColumnFingerprints, PartitionMeta};
 use crate::segment_meta::{SegmentMeta, SegmentTail};
 
 const PARTITION_DOMAIN: &str = "stele.partition.";
+const RECYCLED_DOMAIN: &str = "stele.recycled.";
 const TABLE_DOMAIN: &str = "stele.table";
 const LABEL_APP: &str = "stele.label.";
 const TXN_VERSION: i64 = 1;
@@ -168,6 +170,10 @@ impl Wire {
             Action::Metadata(metadata) => Wire::MetaData(MetadataWire::of(metadata)),
             Action::Partition(meta) => Wire::domain(format!("{PARTITION_DOMAIN}{}", meta.id), to_json(&**meta), false),
             Action::PartitionRemoved(id) => Wire::domain(format!("{PARTITION_DOMAIN}{id}"), String::new(), true),
+            Action::Recycled(entry) => {
+                Wire::domain(format!("{RECYCLED_DOMAIN}{}", entry.partition.id), to_json(&**entry), false)
+            }
+            Action::RecycledRemoved(id) => Wire::domain(format!("{RECYCLED_DOMAIN}{id}"), String::new(), true),
             Action::TableState { next_partition, oldest_version } => {
                 let state = TableStateWire { next_partition: *next_partition, oldest_version: *oldest_version };
                 Wire::domain(TABLE_DOMAIN.to_owned(), to_json(&state), false)
@@ -280,7 +286,8 @@ impl DomainWire {
                 oldest_version: state.oldest_version,
             });
         }
-        let Some(id) = domain.strip_prefix(PARTITION_DOMAIN) else {
+        let recycled = domain.strip_prefix(RECYCLED_DOMAIN);
+        let Some(id) = recycled.or_else(|| domain.strip_prefix(PARTITION_DOMAIN)) else {
             return Err(Error::unsupported(format!(
                 "domainMetadata {domain:?} is not known to this build: use a newer one"
             )));
@@ -290,17 +297,24 @@ impl DomainWire {
             number.ok_or_else(|| Error::corrupt(format!("domainMetadata {domain:?} names no partition id")))?;
         if removed {
             return match configuration.as_str() {
+                "" if recycled.is_some() => Ok(Action::RecycledRemoved(PartitionId::new(number))),
                 "" => Ok(Action::PartitionRemoved(PartitionId::new(number))),
                 other => {
                     Err(Error::corrupt(format!("removed domain {domain:?} has configuration {other:?}, not \"\"")))
                 }
             };
         }
-        let meta: PartitionMeta = parse_json(&configuration, &domain)?;
-        if meta.id.get() != number {
-            return Err(Error::corrupt(format!("domainMetadata {domain:?} holds partition {}", meta.id)));
+        let (id, action) = if recycled.is_some() {
+            let entry: RecycledPartition = parse_json(&configuration, &domain)?;
+            (entry.partition.id, Action::Recycled(Arc::new(entry)))
+        } else {
+            let meta: PartitionMeta = parse_json(&configuration, &domain)?;
+            (meta.id, Action::Partition(Arc::new(meta)))
+        };
+        if id.get() != number {
+            return Err(Error::corrupt(format!("domainMetadata {domain:?} holds partition {id}")));
         }
-        Ok(Action::Partition(Arc::new(meta)))
+        Ok(action)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::format::RecycledEntry;
 use crate::id::{Name, RepositoryId, TableId, UndoId};
 
 /// A catalog file. Its number and the link make a stale copy under another number, or a file of another store, damage
@@ -51,6 +52,9 @@ pub struct CatalogState {
     pub undo: Vec<UndoEntry>,
     /// Tables that nothing names any more and whose directories may be removed once no reader is left.
     pub dropped: Vec<TableId>,
+    /// Dropped databases and tables that can be recovered, oldest first. Left out if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recycled: Vec<RecycledEntry>,
 }
 
 /// A database.

@@ -5,6 +5,7 @@ mod catalog;
 mod envelope;
 mod manifest;
 mod operation;
+mod recycled;
 mod repository;
 mod store;
 
@@ -12,6 +13,7 @@ pub use catalog::{CatalogRecord, CatalogState, DatabaseEntry, RepositoryEntry, T
 pub use envelope::{DocumentKind, decode_document, encode_document};
 pub use manifest::{Manifest, ManifestPartition, ManifestSegment, ManifestTable, ManifestView};
 pub use operation::OperationRecord;
+pub use recycled::{Recycled, RecycledEntry};
 pub use repository::{
     CondemnedRecord, DroppedRecord, LabelRecord, Outcome, OutcomeRecord, PinRecord, RepositoryRecord, SegmentKey,
     VerifyRecord,

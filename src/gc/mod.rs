@@ -1,5 +1,5 @@
-//! Collecting what nothing names any more: dropped tables, expired undo records, segments that only expired versions
-//! name. While the store runs, only this module removes data files.
+//! Collecting what nothing names any more: dropped tables, expired undo records and entries of the recycle bin, segments
+//! that only expired versions name. While the store runs, only this module removes data files.
 //!
 //! **No reader of another process is cut off.** A reader goes by these steps, and the collector by those beside them:
 //!
@@ -48,6 +48,8 @@ pub struct CollectReport {
     pub tables: u64,
     /// Undo records that expired.
     pub undo_expired: u64,
+    /// Entries of the recycle bin whose time was over.
+    pub recycled_expired: u64,
     /// Segment files removed from living tables.
     pub segments: u64,
     /// Bytes freed unless a snapshot still has them.
@@ -57,7 +59,8 @@ pub struct CollectReport {
 }
 
 impl Store {
-    /// Removes what may go. Never what a held version, a snapshot, an undo record or another process's hold needs.
+    /// Removes what may go. Never what a held version, a snapshot, an undo record, the recycle bin or
+    /// another process's hold needs.
     /// A snapshot has names of its own for its files, so nothing here can take them away.
     pub fn collect(&self) -> Result<CollectReport> {
         let environment = &self.inner.environment;
@@ -66,11 +69,15 @@ impl Store {
         let mut report = CollectReport::default();
         let held = environment.fs.is_held(&environment.layout.holds())?;
         self.expire_undo(now_ms, &mut report)?;
+        report.recycled_expired += self.end_recycled(|_, expires_ms| expires_ms <= now_ms)?;
         self.collect_dropped(&mut report)?;
         let living: Vec<TableId> = ddl::living_tables(&self.inner.catalog.current()).collect();
         let mut failed = Ok(());
         for id in living {
-            let collected = self.live_table(id).and_then(|live| versions::collect(self, &live, held, &mut report));
+            let collected = self.live_table(id).and_then(|live| {
+                report.recycled_expired += self.end_recycled_of(&live, |_, expires_ms| expires_ms <= now_ms)?;
+                versions::collect(self, &live, held, &mut report)
+            });
             match collected {
                 Ok(()) => {}
                 // Dropped or swapped out since the catalog was read.

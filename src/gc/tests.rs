@@ -111,7 +111,7 @@ fn collecting_while_tables_are_dropped_finds_no_fault() {
         scope.spawn(|| {
             for _ in 0..60 {
                 drop(truncated(&store, "t"));
-                store.drop_table("d", "t").unwrap();
+                store.drop_table_force("d", "t").unwrap();
             }
             done.store(true, std::sync::atomic::Ordering::SeqCst);
         });

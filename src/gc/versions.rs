@@ -4,7 +4,7 @@
 //! the first file goes (I5): whoever reads the log after a crash sees that older versions are gone, not that files are
 //! missing. What a crash leaves is found again, because the first collection of a process looks at the whole log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -23,7 +23,7 @@ struct Expired {
     /// Versions before this one can no longer be read.
     horizon: Version,
     /// Removed at or before the horizon, and still there.
-    segments: Vec<Arc<SegmentMeta>>,
+    segments: BTreeMap<SegmentName, Arc<SegmentMeta>>,
 }
 
 pub(super) fn collect(store: &Store, live: &LiveTable, held: bool, report: &mut CollectReport) -> Result<()> {
@@ -32,7 +32,9 @@ pub(super) fn collect(store: &Store, live: &LiveTable, held: bool, report: &mut 
         marks(store).insert(live.id(), expired.horizon);
         return Ok(());
     }
-    if held || live.has_pins() {
+    // A version held from before the table was dropped and brought back is a pin, too.
+    let is_read = || live.has_pins() || store.inner.tables.is_used_retired(live.id());
+    if held || is_read() {
         report.held += 1;
         return Ok(());
     }
@@ -40,13 +42,13 @@ pub(super) fn collect(store: &Store, live: &LiveTable, held: bool, report: &mut 
     // From here on nobody can begin to read an older version; who had begun is seen now. A process that came after the
     // first look at `holds/` may have read the log before the horizon.
     let environment = &store.inner.environment;
-    if live.has_pins() || environment.fs.is_held(&environment.layout.holds())? {
+    if is_read() || environment.fs.is_held(&environment.layout.holds())? {
         report.held += 1;
         return Ok(());
     }
     let fs = &environment.fs;
     let mut directories = BTreeSet::new();
-    for segment in &expired.segments {
+    for segment in expired.segments.values() {
         fs.remove_file(&live.layout().segment(&segment.name))?;
         directories.insert(live.layout().partition(segment.name.partition));
         report.segments += 1;
@@ -59,7 +61,7 @@ pub(super) fn collect(store: &Store, live: &LiveTable, held: bool, report: &mut 
     Ok(())
 }
 
-fn marks(store: &Store) -> MutexGuard<'_, std::collections::BTreeMap<TableId, Version>> {
+fn marks(store: &Store) -> MutexGuard<'_, BTreeMap<TableId, Version>> {
     store.inner.collected.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -78,31 +80,69 @@ fn find(store: &Store, live: &LiveTable) -> Result<Option<Expired>> {
     let current = live.current();
     let living: BTreeSet<SegmentName> = current.segments().map(|segment| segment.name).collect();
     let mut found: Option<Expired> = None;
-    for version in log_versions(store, live)? {
+    let versions = log_versions(store, live)?;
+    for &version in &versions {
         if version > current.version || mark.is_some_and(|mark| version <= mark) {
             continue;
         }
-        let path = live.layout().version(version);
-        let bytes = environment.fs.read(&path, LOG_FILE_BYTES_MAX)?;
-        let actions = decode_commit(&bytes, &path.display().to_string())?.actions;
+        let actions = read_actions(store, live, version)?;
         if !actions
             .iter()
             .any(|action| matches!(action, Action::CommitInfo { timestamp_ms, .. } if *timestamp_ms <= limit_ms))
         {
             break;
         }
-        let expired = found.get_or_insert_with(|| Expired { horizon: version, segments: Vec::new() });
+        let expired = found.get_or_insert_with(|| Expired { horizon: version, segments: BTreeMap::new() });
         expired.horizon = version;
         for action in actions {
-            if let Action::Remove { segment, .. } = action
-                && !living.contains(&segment.name)
-                && environment.fs.entry(&segment_path(live, &segment))?.is_some()
-            {
-                expired.segments.push(segment);
+            match action {
+                Action::Remove { segment, .. } if !living.contains(&segment.name) => {
+                    if environment.fs.entry(&segment_path(live, &segment))?.is_some() {
+                        expired.segments.insert(segment.name, segment);
+                    }
+                }
+                // A dropped partition came back.
+                Action::Add(segment, _) => _ = expired.segments.remove(&segment.name),
+                _ => {}
             }
         }
     }
+    if let Some(expired) = &mut found
+        && !expired.segments.is_empty()
+    {
+        let young = versions.into_iter().filter(|version| (expired.horizon < *version) && *version <= current.version);
+        let kept = brought_back(store, live, &current, young)?;
+        expired.segments.retain(|name, _| !kept.contains(name));
+    }
     Ok(found)
+}
+
+/// Segments that may be named again, or are again, after a version removed them: those of dropped partitions in the
+/// recycle bin, and those that the `young` versions added.
+fn brought_back(
+    store: &Store,
+    live: &LiveTable,
+    current: &TableVersion,
+    young: impl Iterator<Item = Version>,
+) -> Result<BTreeSet<SegmentName>> {
+    let mut kept = BTreeSet::new();
+    for entry in current.recycled.values() {
+        let partition = current.recycled_partition(&store.inner.environment.fs, entry)?;
+        kept.extend(partition.segments().map(|segment| segment.name));
+    }
+    for version in young {
+        kept.extend(read_actions(store, live, version)?.iter().filter_map(|action| match action {
+            Action::Add(segment, _) => Some(segment.name),
+            _ => None,
+        }));
+    }
+    Ok(kept)
+}
+
+fn read_actions(store: &Store, live: &LiveTable, version: Version) -> Result<Vec<Action>> {
+    let path = live.layout().version(version);
+    let bytes = store.inner.environment.fs.read(&path, LOG_FILE_BYTES_MAX)?;
+    Ok(decode_commit(&bytes, &path.display().to_string())?.actions)
 }
 
 fn segment_path(live: &LiveTable, segment: &SegmentMeta) -> PathBuf {

@@ -1,4 +1,4 @@
-//! Load labels: each is used once in a database, whichever table it was for.
+//! Load labels: each is used once in a database within `label_keep_ms`, whichever table it was for.
 
 use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
@@ -6,6 +6,7 @@ use std::sync::{MutexGuard, PoisonError};
 use crate::error::{Error, Result};
 use crate::id::{Label, Name, Version};
 use crate::store::{Store, Table};
+use crate::table::TableVersion;
 
 /// A label of a load that runs; free again when dropped.
 pub struct LabelInUse {
@@ -34,14 +35,18 @@ impl Drop for LabelInUse {
     }
 }
 
-/// The current version of the table if a load with this label is in a table of its database.
+/// The current version of the table if a load with this label is in a table of its database and was not so long ago that
+/// the label may be used again.
 pub fn loaded_before(table: &Table, label: &Label) -> Result<Option<Version>> {
-    let catalog = table.store.inner.catalog.current();
+    let store = &table.store.inner;
+    let catalog = store.catalog.current();
     let current = table.live.current();
-    let mut loaded = current.load_labels.contains_key(label);
+    let limit_ms = store.environment.label_limit_ms(store.environment.clock.now_ms());
+    let is_known = |version: &TableVersion| version.load_labels.get(label).is_some_and(|at_ms| at_ms > limit_ms);
+    let mut loaded = is_known(&current);
     if let Some(database) = catalog.databases.get(&table.database) {
         for entry in database.tables.values() {
-            loaded = loaded || table.store.live_table(entry.table)?.current().load_labels.contains_key(label);
+            loaded = loaded || is_known(&*table.store.live_table(entry.table)?.current());
         }
     }
     Ok(loaded.then_some(current.version))

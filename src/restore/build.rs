@@ -174,8 +174,7 @@ impl<'a> TableBuild<'a> {
         }
         actions.extend(self.restored_segments().map(|segment| Action::Add(segment, true)));
         let mut labels = source.load_labels.clone();
-        labels
-            .extend(kept.iter().flat_map(|version| version.load_labels.iter().map(|(label, at)| (label.clone(), *at))));
+        labels.extend(kept.iter().flat_map(|version| version.load_labels.to_map()));
         actions.extend(labels.into_iter().map(|(label, at_ms)| Action::Loaded { label, at_ms }));
         write_initial_log(&environment.fs, &self.layout, &actions, self.operation.dir()).map(drop)
     }

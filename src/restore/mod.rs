@@ -13,9 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::catalog::ddl;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{CatalogState, UndoEntry};
-use crate::id::{Label, LineageId, Name, TableId, UndoId};
+use crate::id::{Label, LineageId, Name, UndoId};
 use crate::progress::{Observer, Phase};
 use crate::repository::Repository;
 use crate::restore::build::TableBuild;
@@ -217,11 +218,8 @@ impl Store {
     /// Segments of the store that a restore may link: of every table with the same lineage as one of the plan's.
     fn local_segments(&self, plan: &RestorePlan<'_>) -> Result<LocalSegments> {
         let lineages: BTreeSet<LineageId> = plan.tables.iter().map(|table| table.source.lineage).collect();
-        let state = self.inner.catalog.current();
-        let named = state.databases.values().flat_map(|database| database.tables.values().map(|entry| entry.table));
-        let undone = state.undo.iter().flat_map(|entry| entry.tables.iter().filter_map(|table| table.before));
         let mut local = LocalSegments::default();
-        for table in named.chain(undone).collect::<BTreeSet<TableId>>() {
+        for table in ddl::needed_tables(&self.inner.catalog.current()) {
             // A table whose log is damaged must not stand in the way of its own restore.
             match self.live_table(table) {
                 Ok(live) if lineages.contains(&live.current().metadata.lineage) => local.add(&live.current()),

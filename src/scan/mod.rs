@@ -49,9 +49,16 @@ pub struct ScanBuilder {
     columns: Option<Vec<String>>,
     predicate: Option<Predicate>,
     limit: Option<u64>,
-    at_version: Option<Version>,
+    at: Option<Moment>,
     batch_rows: usize,
     access: Access,
+}
+
+/// What is looked at instead of the current version.
+#[derive(Clone, Copy)]
+enum Moment {
+    Version(Version),
+    Timestamp(i64),
 }
 
 /// A planned scan: what is left to read after pruning.
@@ -175,7 +182,7 @@ impl ScanBuilder {
             columns: None,
             predicate: None,
             limit: None,
-            at_version: None,
+            at: None,
             batch_rows: BATCH_ROWS,
             access: Access::default(),
         }
@@ -204,7 +211,14 @@ impl ScanBuilder {
 
     /// An older version.
     pub fn at_version(mut self, version: Version) -> ScanBuilder {
-        self.at_version = Some(version);
+        self.at = Some(Moment::Version(version));
+        self
+    }
+
+    /// The newest version that was committed at this moment or before, milliseconds since 1970; see
+    /// [`Table::version_at_timestamp`]. The last of this and [`ScanBuilder::at_version`] counts.
+    pub fn at_timestamp_ms(mut self, at_ms: i64) -> ScanBuilder {
+        self.at = Some(Moment::Timestamp(at_ms));
         self
     }
 
@@ -258,15 +272,13 @@ impl ScanBuilder {
         if self.batch_rows == 0 {
             return Err(Error::invalid("batch_rows is 0: ask for at least one row in a batch"));
         }
-        let version = match (self.at_version, self.live) {
+        let version = match (self.at, self.live) {
             (None, _) => self.version,
-            (Some(number), _) if number == self.version.version => self.version,
-            (Some(number), Some(live)) => live.at(number)?,
-            (Some(number), None) => {
-                return Err(Error::invalid(format!(
-                    "version {number} is not held here, only version {}",
-                    self.version.version
-                )));
+            (Some(Moment::Version(number)), _) if number == self.version.version => self.version,
+            (Some(Moment::Version(number)), Some(live)) => live.at(number)?,
+            (Some(Moment::Timestamp(at_ms)), Some(live)) => live.version_at(at_ms)?,
+            (Some(_), None) => {
+                return Err(Error::invalid(format!("only version {} is held here", self.version.version)));
             }
         };
         let schema = &version.schema;

@@ -84,7 +84,8 @@ fn version(schema: TableSchema, partitions: Vec<PartitionBounds>) -> TableVersio
         next_partition: PartitionId::new(100),
         oldest_version: Version::new(0),
         partitions: partitions.collect(),
-        load_labels: Arc::default(),
+        recycled: std::collections::BTreeMap::new(),
+        load_labels: crate::table::LoadLabels::default(),
         layout: TableLayout::new(PathBuf::from("/table")),
         schema: Arc::new(schema),
     }

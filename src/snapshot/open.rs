@@ -19,6 +19,7 @@ pub(super) fn open(parent: &Store, id: SnapshotId, manifest: &Manifest, guard: A
         layout: of.layout.clone(),
         store: manifest.store,
         gate: RwLock::new(()),
+        label_keep_ms: of.label_keep_ms,
         read_only: Some(format!("shows snapshot {}, which never changes", manifest.label)),
     });
     let tables = of.pool.map(manifest.tables.iter().collect(), |table| open_table(&environment, id, table))?;

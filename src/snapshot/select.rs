@@ -128,7 +128,7 @@ fn manifest_table(
         next_partition: version.next_partition,
         whole: chosen.is_none(),
         partitions: partitions.collect(),
-        load_labels: (*version.load_labels).clone(),
+        load_labels: version.load_labels.to_map(),
         fingerprints: version.fingerprints(chosen.as_deref()),
     }
 }

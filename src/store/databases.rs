@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::catalog::ddl;
+use crate::catalog::{ddl, recycle};
 use crate::delta::{Action, Protocol, TableMetadata};
 use crate::error::{ErrorKind, Result};
 use crate::format::{CatalogState, OperationRecord};
@@ -29,15 +29,23 @@ impl Store {
 
     /// DROP DATABASE of an empty one; see [`Store::drop_database_with_tables`].
     pub fn drop_database(&self, name: &str) -> Result<()> {
-        self.inner.catalog.commit(|state| ddl::drop_database(state, name)).map(drop)
+        let terms = self.recycle_terms();
+        let change = |state: &CatalogState| {
+            ddl::check_empty(state, name)?;
+            recycle::drop_database(state, name, &terms)
+        };
+        self.inner.catalog.commit(change).map(drop)
     }
 
-    /// DROP DATABASE … FORCE.
+    /// DROP DATABASE. It goes to the recycle bin with its tables, where [`Store::recover_database`] finds it.
     pub fn drop_database_with_tables(&self, name: &str) -> Result<()> {
-        let tables = |state: &CatalogState| -> Result<Vec<TableId>> {
-            Ok(ddl::database(state, name)?.tables.values().map(|entry| entry.table).collect())
-        };
-        self.drop_tables(tables, |state| ddl::drop_database_with_tables(state, name))
+        let terms = self.recycle_terms();
+        self.drop_tables(|state| tables_of(state, name), |state| recycle::drop_database(state, name, &terms))
+    }
+
+    /// DROP DATABASE … FORCE: for ever, with its tables, also those of it in the recycle bin.
+    pub fn drop_database_force(&self, name: &str) -> Result<()> {
+        self.drop_tables(|state| tables_of(state, name), |state| ddl::drop_database_force(state, name))
     }
 
     /// ALTER DATABASE … RENAME.
@@ -103,10 +111,17 @@ impl Store {
         Ok(actions)
     }
 
-    /// DROP TABLE.
+    /// DROP TABLE. It goes to the recycle bin, where [`Store::recover_table`] finds it.
     pub fn drop_table(&self, database: &str, name: &str) -> Result<()> {
-        let tables = |state: &CatalogState| -> Result<Vec<TableId>> { Ok(vec![ddl::table(state, database, name)?]) };
-        self.drop_tables(tables, |state| ddl::drop_table(state, database, name))
+        let terms = self.recycle_terms();
+        let tables = |state: &CatalogState| Ok(vec![ddl::table(state, database, name)?]);
+        self.drop_tables(tables, |state| recycle::drop_table(state, database, name, &terms))
+    }
+
+    /// DROP TABLE … FORCE: for ever.
+    pub fn drop_table_force(&self, database: &str, name: &str) -> Result<()> {
+        let tables = |state: &CatalogState| Ok(vec![ddl::table(state, database, name)?]);
+        self.drop_tables(tables, |state| ddl::drop_table_force(state, database, name))
     }
 
     /// ALTER TABLE … RENAME.
@@ -115,7 +130,12 @@ impl Store {
         self.inner.catalog.commit(|state| ddl::rename_table(state, database, name, &to)).map(drop)
     }
 
-    /// Closes the tables, drops their names in one catalog change, and removes what nobody reads. After the close no
+    /// ALTER TABLE … SWAP WITH: each of two tables of a database gets the name of the other, in one change.
+    pub fn swap_tables(&self, database: &str, one: &str, other: &str) -> Result<()> {
+        self.inner.catalog.commit(|state| ddl::swap_tables(state, database, one, other)).map(drop)
+    }
+
+    /// Closes the tables, drops their names in one catalog change, and removes what nothing keeps or reads. After the close no
     /// commit to them is acknowledged; if the change fails they take commits again.
     pub(super) fn drop_tables(
         &self,
@@ -133,11 +153,13 @@ impl Store {
             change(state)
         });
         match committed {
-            Ok(_) => {
+            Ok(state) => {
                 // One that lost its name in between, by a rename, lives on.
                 closed.iter().filter(|live| !dropped.contains(&live.id())).for_each(|live| live.reopen());
                 drop(closed);
                 dropped.iter().for_each(|&id| self.forget_dropped_table(id));
+                // Not those in the recycle bin.
+                dropped.retain(|id| state.dropped.contains(id));
                 self.remove_dropped(&dropped);
                 Ok(())
             }
@@ -191,4 +213,8 @@ impl Store {
             }
         }
     }
+}
+
+fn tables_of(state: &CatalogState, database: &str) -> Result<Vec<TableId>> {
+    Ok(ddl::database(state, database)?.tables.values().map(|entry| entry.table).collect())
 }

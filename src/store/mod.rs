@@ -10,6 +10,7 @@ mod open_tables;
 mod options;
 mod partitions;
 mod recover;
+mod recycle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,6 +27,7 @@ use crate::table::{Environment, LiveTable, TableVersion};
 
 use open_tables::OpenTables;
 pub use options::StoreOptions;
+pub use recycle::{RecoverOptions, RecycledItem, RecycledName};
 
 /// An open store; cheap to clone, `Send + Sync`. The last clone that goes away releases the store's lock.
 ///
@@ -300,6 +302,13 @@ impl Table {
     pub fn version_at(&self, version: Version) -> Result<Arc<TableVersion>> {
         self.live.at(version)
     }
+
+    /// The newest version that was committed at this moment or before, milliseconds since 1970; `NotFound` names the oldest
+    /// and the newest moment that can be seen.
+    pub fn version_at_timestamp(&self, at_ms: i64) -> Result<Arc<TableVersion>> {
+        self.live.version_at(at_ms)
+    }
+
     /// The current version: a pin on everything it names.
     pub fn version(&self) -> Arc<TableVersion> {
         self.live.current()

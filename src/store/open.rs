@@ -102,6 +102,7 @@ fn environment(
         layout,
         store,
         gate: RwLock::new(()),
+        label_keep_ms: options.label_keep_ms,
         read_only,
     }))
 }

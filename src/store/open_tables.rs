@@ -42,6 +42,14 @@ impl OpenTables {
         tables.retired.extend(removed);
     }
 
+    /// Whether somebody still uses a value of the table from before it was dropped or swapped out. It may be open afresh
+    /// since, when it was brought back.
+    pub fn is_used_retired(&self, id: TableId) -> bool {
+        let mut tables = self.lock();
+        tables.retired.retain(is_used);
+        tables.retired.iter().any(|table| table.id() == id)
+    }
+
     /// Whether somebody in this process may read files of the table: a handle or a version of it is alive.
     pub fn is_used(&self, id: TableId) -> bool {
         let mut tables = self.lock();

@@ -27,6 +27,10 @@ pub struct StoreOptions {
     pub load_memory_bytes: u64,
     /// How long an overwritten table can be brought back, in milliseconds.
     pub undo_keep_ms: i64,
+    /// How long a dropped database, table or partition stays in the recycle bin, in milliseconds.
+    pub recycle_keep_ms: i64,
+    /// How long the label of a load is known, in milliseconds; after that it may be used again.
+    pub label_keep_ms: i64,
     /// How long an older version of a table can be read after a newer one replaced it, in milliseconds.
     pub version_keep_ms: i64,
 }
@@ -40,6 +44,8 @@ impl Default for StoreOptions {
             threads: 0,
             load_memory_bytes: 1 << 30,
             undo_keep_ms: DAY_MS,
+            recycle_keep_ms: DAY_MS,
+            label_keep_ms: 3 * DAY_MS,
             version_keep_ms: DAY_MS,
         }
     }

@@ -1,14 +1,14 @@
-//! Partitions of a table: ADD, DROP, TRUNCATE. Each is one version of the table's log.
+//! Partitions of a table: ADD, DROP, RECOVER, RENAME, TRUNCATE. Each is one version of the table's log.
 
 use std::sync::Arc;
 
-use crate::delta::Action;
+use crate::delta::{Action, RecycledPartition};
 use crate::error::{Error, Result};
 use crate::id::{Name, PartitionId};
 use crate::limits::PARTITIONS_MAX;
-use crate::schema::{PartitionMeta, PartitionSpec, Partitioning};
+use crate::schema::{PartitionBounds, PartitionMeta, PartitionSpec, Partitioning};
 use crate::segment_meta::SegmentMeta;
-use crate::store::Table;
+use crate::store::{RecoverOptions, Table};
 use crate::table::{PartitionVersion, TableVersion};
 
 impl Table {
@@ -23,25 +23,70 @@ impl Table {
         })
     }
 
-    /// ALTER TABLE … DROP PARTITION.
+    /// ALTER TABLE … DROP PARTITION. It goes to the recycle bin, where [`Table::recover_partition`] finds it.
     pub fn drop_partition(&self, name: &str) -> Result<()> {
         let name = Name::new(name)?;
+        let terms = self.store.recycle_terms();
         self.change("DROP PARTITION", |version, now_ms| {
-            check_partitioned(version)?;
-            let partition = version.partition(&name)?;
-            let mut actions = removes(partition, now_ms);
-            actions.push(Action::PartitionRemoved(partition.meta.id));
+            let (partition, mut actions) = dropped(version, &name, now_ms)?;
+            actions.push(Action::Recycled(Arc::new(RecycledPartition {
+                recycle: terms.recycle,
+                partition: (*partition.meta).clone(),
+                version: version.version,
+                dropped_ms: terms.now_ms,
+                expires_ms: terms.now_ms.saturating_add(terms.keep_ms),
+                rows: partition.segments().map(|segment| segment.rows).fold(0, u64::saturating_add),
+                bytes: partition.segments().map(|segment| segment.size_bytes).fold(0, u64::saturating_add),
+            })));
             Ok(actions)
         })
     }
 
-    /// TRUNCATE TABLE … PARTITION.
+    /// ALTER TABLE … DROP PARTITION … FORCE: for ever.
+    pub fn drop_partition_force(&self, name: &str) -> Result<()> {
+        let name = Name::new(name)?;
+        self.change("DROP PARTITION", |version, now_ms| Ok(dropped(version, &name, now_ms)?.1))
+    }
+
+    /// RECOVER PARTITION: it comes back with the rows it had when it was dropped. `AlreadyExists` if the name is taken,
+    /// `Invalid` if another partition takes some of its rows now.
+    pub fn recover_partition(&self, name: &str, options: &RecoverOptions) -> Result<()> {
+        let to = options.target(name)?;
+        let fs = &self.store.inner.environment.fs;
+        self.change("RECOVER PARTITION", |version, _| {
+            let entry = recycled(version, name, options)?;
+            let meta = PartitionMeta { name: to, ..entry.partition.clone() };
+            check_fits(version, &meta.name, &meta.bounds)?;
+            let partition = version.recycled_partition(fs, entry)?;
+            if fs.entry(&version.layout.partition(meta.id))?.is_none() {
+                // An empty one may be missing in a copy of a store that was made without empty directories.
+                fs.create_dir(&version.layout.partition(meta.id))?;
+            }
+            let mut actions = vec![Action::RecycledRemoved(meta.id), Action::Partition(Arc::new(meta))];
+            actions.extend(partition.segments().map(|segment| Action::Add(segment.clone(), true)));
+            Ok(actions)
+        })
+    }
+
+    /// ALTER TABLE … RENAME PARTITION.
+    pub fn rename_partition(&self, name: &str, to: &str) -> Result<()> {
+        let (name, to) = (Name::new(name)?, Name::new(to)?);
+        self.change("RENAME PARTITION", |version, _| {
+            check_partitioned(version)?;
+            let partition = version.partition(&name)?;
+            let others = version.partitions.values().filter(|other| other.meta.id != partition.meta.id);
+            check_name_free(others, &to)?;
+            Ok(vec![Action::Partition(Arc::new(PartitionMeta { name: to, ..(*partition.meta).clone() }))])
+        })
+    }
+
+    /// TRUNCATE TABLE … PARTITION. The rows do not go to the recycle bin; versions before have them.
     pub fn truncate_partition(&self, name: &str) -> Result<()> {
         let name = Name::new(name)?;
         self.change("TRUNCATE PARTITION", |version, now_ms| Ok(removes(version.partition(&name)?, now_ms)))
     }
 
-    /// TRUNCATE TABLE.
+    /// TRUNCATE TABLE. The rows do not go to the recycle bin; versions before have them.
     pub fn truncate(&self) -> Result<()> {
         self.change("TRUNCATE TABLE", |version, now_ms| {
             Ok(version.partitions.values().flat_map(|partition| removes(partition, now_ms)).collect())
@@ -57,33 +102,69 @@ impl Table {
     }
 }
 
+/// The partition of the name and what drops it.
+fn dropped<'v>(version: &'v TableVersion, name: &Name, now_ms: i64) -> Result<(&'v PartitionVersion, Vec<Action>)> {
+    check_partitioned(version)?;
+    let partition = version.partition(name)?;
+    let mut actions = removes(partition, now_ms);
+    actions.push(Action::PartitionRemoved(partition.meta.id));
+    Ok((partition, actions))
+}
+
+/// The dropped partition of the name: the one of the id, or the one dropped last.
+fn recycled<'v>(version: &'v TableVersion, name: &str, options: &RecoverOptions) -> Result<&'v RecycledPartition> {
+    let is_wanted = |entry: &&Arc<RecycledPartition>| {
+        entry.partition.name.same_ignoring_case(name) && options.recycle.is_none_or(|id| id == entry.recycle)
+    };
+    let found = version.recycled.values().filter(is_wanted).max_by_key(|entry| entry.version);
+    found.map(|entry| &**entry).ok_or_else(|| {
+        const LISTED_MAX: usize = 10;
+        let names: Vec<_> = version.recycled.values().map(|entry| entry.partition.name.as_str()).collect();
+        let more = if names.len() > LISTED_MAX { ", …" } else { "" };
+        let id = options.recycle.map_or_else(String::new, |id| format!(" with the id {id}"));
+        Error::not_found(format!(
+            "partition {name:?} is not in the recycle bin{id}: the table has {} there: {}{more}; restore it from a backup",
+            names.len(),
+            names[..names.len().min(LISTED_MAX)].join(", ")
+        ))
+    })
+}
+
 /// The partition that a specification stands for, checked against those there are.
 fn fresh_partition(version: &TableVersion, id: PartitionId, spec: PartitionSpec) -> Result<PartitionMeta> {
     check_partitioned(version)?;
+    let bounds = spec.bounds.checked(&version.schema)?;
+    check_fits(version, &spec.name, &bounds)?;
+    let buckets = version.schema.distribution.buckets();
+    Ok(PartitionMeta { id, name: spec.name, bounds, buckets })
+}
+
+/// Whether there is room for one more partition of this name and these bounds.
+fn check_fits(version: &TableVersion, name: &Name, bounds: &PartitionBounds) -> Result<()> {
     if version.partitions.len() >= PARTITIONS_MAX {
         return Err(Error::invalid(format!(
-            "partition {} cannot be added: the table has {} partitions and at most {PARTITIONS_MAX} are allowed",
-            spec.name,
+            "partition {name} cannot be added: the table has {} partitions and at most {PARTITIONS_MAX} are allowed",
             version.partitions.len()
         )));
     }
-    let bounds = spec.bounds.checked(&version.schema)?;
-    for other in version.partitions.values() {
-        if other.meta.name.same_ignoring_case(spec.name.as_str()) {
-            return Err(Error::already_exists(format!(
-                "partition {} exists already as {}: choose another name",
-                spec.name, other.meta.name
-            )));
-        }
-        if other.meta.bounds.overlaps(&bounds) {
-            return Err(Error::invalid(format!(
-                "partition {} overlaps partition {}, a row could belong to both: change its bounds",
-                spec.name, other.meta.name
-            )));
-        }
+    check_name_free(version.partitions.values(), name)?;
+    match version.partitions.values().find(|other| other.meta.bounds.overlaps(bounds)) {
+        None => Ok(()),
+        Some(other) => Err(Error::invalid(format!(
+            "partition {name} overlaps partition {}, a row could belong to both: change its bounds, or drop {} first",
+            other.meta.name, other.meta.name
+        ))),
     }
-    let buckets = version.schema.distribution.buckets();
-    Ok(PartitionMeta { id, name: spec.name, bounds, buckets })
+}
+
+fn check_name_free<'v>(mut others: impl Iterator<Item = &'v Arc<PartitionVersion>>, name: &Name) -> Result<()> {
+    match others.find(|other| other.meta.name.same_ignoring_case(name.as_str())) {
+        None => Ok(()),
+        Some(other) => Err(Error::already_exists(format!(
+            "partition {name} exists already as {}: choose another name",
+            other.meta.name
+        ))),
+    }
 }
 
 fn check_partitioned(version: &TableVersion) -> Result<()> {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::delta::{Action, Protocol};
+use crate::delta::{Action, Protocol, RecycledPartition};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::TableLayout;
@@ -12,13 +12,14 @@ use crate::id::{BucketIndex, PartitionId, SegmentName, Version};
 use crate::limits::{BUCKETS_MAX, PARTITIONS_MAX, TABLETS_MAX};
 use crate::schema::{PartitionMeta, first_overlap};
 use crate::segment_meta::SegmentMeta;
-use crate::table::{PartitionVersion, TableVersion, TabletVersion};
+use crate::table::{LoadLabels, PartitionVersion, TableVersion, TabletVersion};
 
 /// What a list of actions does, sorted by what it touches.
 #[derive(Default)]
 struct Changes<'a> {
     table_state: bool,
     partitions: BTreeMap<PartitionId, Option<&'a Arc<PartitionMeta>>>,
+    recycled: BTreeMap<PartitionId, Option<&'a Arc<RecycledPartition>>>,
     tablets: BTreeMap<PartitionId, BTreeMap<BucketIndex, TabletChange<'a>>>,
     labels: BTreeSet<&'a str>,
 }
@@ -48,7 +49,11 @@ impl TableVersion {
                 Action::Metadata(found) if metadata.is_none() => metadata = Some(found.clone()),
                 Action::TableState { .. } => states += 1,
                 Action::CommitInfo { .. } | Action::Partition(_) | Action::Add(..) | Action::Loaded { .. } => {}
-                Action::Metadata(_) | Action::PartitionRemoved(_) | Action::Remove { .. } => {
+                Action::Recycled(_) => {}
+                Action::Metadata(_)
+                | Action::PartitionRemoved(_)
+                | Action::RecycledRemoved(_)
+                | Action::Remove { .. } => {
                     return Err(broken(file, "a first version holds one metaData and removes nothing"));
                 }
             }
@@ -65,7 +70,8 @@ impl TableVersion {
             next_partition: PartitionId::new(0),
             oldest_version: Version::new(0),
             partitions: BTreeMap::new(),
-            load_labels: Arc::default(),
+            recycled: BTreeMap::new(),
+            load_labels: LoadLabels::default(),
             layout,
         };
         first.change(actions).map_err(|error| error.context(file))?;
@@ -115,10 +121,12 @@ impl TableVersion {
                     if !changes.labels.insert(label.as_str()) {
                         return Err(Error::corrupt(format!("the load label {label:?} occurs twice")));
                     }
-                    Arc::make_mut(&mut self.load_labels).insert(label.clone(), *at_ms);
+                    self.load_labels.insert(label.clone(), *at_ms);
                 }
                 Action::Partition(meta) => changes.partition(meta.id, Some(meta))?,
                 Action::PartitionRemoved(id) => changes.partition(*id, None)?,
+                Action::Recycled(entry) => changes.recycled(entry.partition.id, Some(entry))?,
+                Action::RecycledRemoved(id) => changes.recycled(*id, None)?,
                 Action::Add(segment, _) => {
                     self.check_fingerprints(segment)?;
                     changes.add(segment)?;
@@ -132,7 +140,8 @@ impl TableVersion {
             |change| !change.removed.is_empty(),
             |change, tablet| change.without_removed(tablet),
         )?;
-        self.change_partitions(&changes.partitions, fresh_from)?;
+        self.change_partitions(&changes, fresh_from)?;
+        self.change_recycled(&changes.recycled)?;
         self.change_tablets(&changes, |change| !change.added.is_empty(), |change, tablet| change.with_added(tablet))
     }
 
@@ -181,12 +190,8 @@ impl TableVersion {
         Ok(())
     }
 
-    fn change_partitions(
-        &mut self,
-        changes: &BTreeMap<PartitionId, Option<&Arc<PartitionMeta>>>,
-        fresh_from: PartitionId,
-    ) -> Result<()> {
-        for (id, meta) in changes {
+    fn change_partitions(&mut self, changes: &Changes, fresh_from: PartitionId) -> Result<()> {
+        for (id, meta) in &changes.partitions {
             let old = self.partitions.get(id);
             let Some(meta) = meta else {
                 if old.is_none_or(|partition| partition.segments().next().is_some()) {
@@ -199,10 +204,10 @@ impl TableVersion {
             };
             let tablets = match old {
                 Some(old) if old.meta.buckets == meta.buckets && old.meta.bounds == meta.bounds => old.tablets.clone(),
+                None if changes.recycled.get(id) == Some(&None) && self.can_recover(meta) => empty_tablets(meta),
                 None if *id >= fresh_from && *id < self.next_partition && id.get() > 0 => {
                     self.check_new_partition(meta)?;
-                    let empty = Arc::new(TabletVersion::default());
-                    vec![empty; meta.buckets as usize]
+                    empty_tablets(meta)
                 }
                 _ => {
                     return Err(Error::corrupt(format!(
@@ -214,10 +219,10 @@ impl TableVersion {
             };
             self.partitions.insert(*id, Arc::new(PartitionVersion { meta: (*meta).clone(), tablets }));
         }
-        if changes.is_empty() { Ok(()) } else { self.check_partitions() }
+        if changes.partitions.is_empty() { Ok(()) } else { self.check_partitions() }
     }
 
-    fn check_new_partition(&self, meta: &PartitionMeta) -> Result<()> {
+    pub(super) fn check_new_partition(&self, meta: &PartitionMeta) -> Result<()> {
         if meta.buckets == 0 || meta.buckets > BUCKETS_MAX || self.partitions.len() >= PARTITIONS_MAX {
             return Err(Error::corrupt(format!(
                 "partition {:?} has {} buckets in a table of {} partitions: 1 to {BUCKETS_MAX} and at most \
@@ -301,6 +306,13 @@ impl<'a> Changes<'a> {
         }
     }
 
+    fn recycled(&mut self, id: PartitionId, entry: Option<&'a Arc<RecycledPartition>>) -> Result<()> {
+        match self.recycled.insert(id, entry) {
+            None => Ok(()),
+            Some(_) => Err(Error::corrupt(format!("the recycled partition {id} occurs twice"))),
+        }
+    }
+
     fn tablet(&mut self, name: &SegmentName) -> &mut TabletChange<'a> {
         self.tablets.entry(name.partition).or_default().entry(name.bucket).or_default()
     }
@@ -356,6 +368,11 @@ impl TabletChange<'_> {
         segments.extend(self.added.iter().map(|segment| (*segment).clone()));
         Ok(TabletVersion { segments })
     }
+}
+
+/// Once the meta was checked: as many empty tablets as it has buckets.
+fn empty_tablets(meta: &PartitionMeta) -> Vec<Arc<TabletVersion>> {
+    vec![Arc::new(TabletVersion::default()); meta.buckets as usize]
 }
 
 fn twice(segment: &SegmentMeta) -> Error {

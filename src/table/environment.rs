@@ -27,6 +27,8 @@ pub struct Environment {
     /// The commit gate: held shared around "publish version N and install it", exclusively to copy the versions of
     /// several tables at one moment. Taken before no other lock than a table's or the catalog's commit lock.
     pub gate: RwLock<()>,
+    /// How long the label of a load is known, in milliseconds.
+    pub label_keep_ms: i64,
     /// Why writing is refused, if it is ("opened read-only", "is a snapshot").
     pub read_only: Option<String>,
 }
@@ -41,6 +43,11 @@ impl Environment {
                 self.layout.root().display()
             ))),
         }
+    }
+
+    /// Labels used at this time or before may be used again.
+    pub fn label_limit_ms(&self, now_ms: i64) -> i64 {
+        now_ms.saturating_sub(self.label_keep_ms)
     }
 
     /// A fresh directory under `staging/` with the record of what the operation will leave elsewhere, durable. The

@@ -14,15 +14,17 @@ use crate::fs::{Put, TableLayout};
 use crate::id::{OperationId, PartitionId, TableId, Version};
 use crate::limits::{CHECKPOINT_INTERVAL, LOG_FILE_BYTES_MAX};
 use crate::schema::{PartitionMeta, PartitionSpec};
-use crate::table::log::{Listing, encode_checked, read_next};
+use crate::table::log::{Listing, encode_checked, read_next, read_timestamp};
 use crate::table::reserve::Reservations;
-use crate::table::{Environment, TableLog, TableVersion};
+use crate::table::{Environment, LoadLabels, TableLog, TableVersion};
 
 /// An open table. Reading takes an `Arc<TableVersion>`, which is the pin: what it names stays.
 pub struct LiveTable {
     environment: Arc<Environment>,
     id: TableId,
     layout: TableLayout,
+    /// The directory holds what the newest version names, no more.
+    newest_only: bool,
     current: RwLock<Arc<TableVersion>>,
     /// The commit lock.
     writing: Mutex<Writing>,
@@ -48,21 +50,23 @@ impl LiveTable {
     /// Reads the log of `tables/<id>` (or of a snapshot's table directory).
     pub fn open(environment: &Arc<Environment>, id: TableId, layout: TableLayout) -> Result<LiveTable> {
         let current = TableLog::load_newest(&environment.fs, &layout)?;
-        LiveTable::of(environment, id, layout, current)
+        LiveTable::of(environment, id, layout, false, current)
     }
 
     /// As [`LiveTable::open`], of a directory that holds only what the newest version names (a snapshot's): older versions
-    /// are not there, although the log tells of them.
+    /// and dropped partitions are not there, although the log tells of them.
     pub fn open_newest_only(environment: &Arc<Environment>, id: TableId, layout: TableLayout) -> Result<LiveTable> {
         let mut current = TableLog::load_newest(&environment.fs, &layout)?;
         current.oldest_version = current.version;
-        LiveTable::of(environment, id, layout, current)
+        current.recycled.clear();
+        LiveTable::of(environment, id, layout, true, current)
     }
 
     fn of(
         environment: &Arc<Environment>,
         id: TableId,
         layout: TableLayout,
+        newest_only: bool,
         current: TableVersion,
     ) -> Result<LiveTable> {
         if current.metadata.table != id {
@@ -76,6 +80,7 @@ impl LiveTable {
             environment: environment.clone(),
             id,
             layout,
+            newest_only,
             current: RwLock::new(Arc::new(current)),
             writing: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -113,6 +118,44 @@ impl LiveTable {
         Ok(loaded)
     }
 
+    /// The newest version that was committed at this moment or before, milliseconds since 1970. `NotFound` says which
+    /// moments can be seen.
+    pub fn version_at(&self, at_ms: i64) -> Result<Arc<TableVersion>> {
+        let current = self.current();
+        if current.timestamp_ms <= at_ms {
+            return Ok(current);
+        }
+        // Timestamps rise from version to version, so that few files have to be read.
+        let (mut low, mut high) = (current.oldest_version.get(), current.version.get());
+        let oldest_ms = self.timestamp_ms(Version::new(low))?;
+        if at_ms < oldest_ms {
+            return Err(Error::not_found(format!(
+                "table {} cannot be seen as of {}: the oldest version kept is {low} of {}, the newest {high} of {}{}",
+                self.id,
+                time_text(at_ms),
+                time_text(oldest_ms),
+                time_text(current.timestamp_ms),
+                self.why_gone(&current)
+            )));
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            match self.timestamp_ms(Version::new(middle))? <= at_ms {
+                true => low = middle,
+                false => high = middle,
+            }
+        }
+        self.at(Version::new(low))
+    }
+
+    fn timestamp_ms(&self, version: Version) -> Result<i64> {
+        let current = self.current();
+        if version == current.version {
+            return Ok(current.timestamp_ms);
+        }
+        read_timestamp(&self.environment.fs, &self.layout, version)
+    }
+
     /// Commits what `decide` makes of the current version, under the commit lock of the table: version N+1 appears by
     /// put-if-absent and is installed (the one commit point). `decide` gives the actions without `CommitInfo`; no
     /// actions = no commit, the current version is given back. Files that the actions add must be durable before.
@@ -143,6 +186,9 @@ impl LiveTable {
         let target = self.layout.version(next.version);
         let (bytes, digest) = encode_checked(&actions, current.digest, checkpoint, &target)?;
         next.digest = digest;
+        if checkpoint.is_some() {
+            next.load_labels = self.known_labels(&next);
+        }
         drop(current);
 
         // A moment of several tables is taken with the gate held exclusively: a version is in it with its file or not.
@@ -265,10 +311,23 @@ impl LiveTable {
         if (current.oldest_version..=current.version).contains(&version) {
             return Ok(());
         }
+        let why = match version < current.oldest_version {
+            true => self.why_gone(&current),
+            false => String::new(),
+        };
         Err(Error::not_found(format!(
-            "version {version} of table {} is not there: versions {} to {} are kept",
+            "version {version} of table {} is not there: versions {} to {} are kept{why}",
             self.id, current.oldest_version, current.version
         )))
+    }
+
+    /// Says, after a list of versions that are kept, where the others are.
+    fn why_gone(&self, current: &TableVersion) -> String {
+        match &self.environment.read_only {
+            _ if current.oldest_version.get() == 0 => String::new(),
+            Some(why) if self.newest_only => format!(", because the store {why}"),
+            _ => format!(", those before {} were collected", current.oldest_version),
+        }
     }
 
     fn pin(&self, version: &Arc<TableVersion>) {
@@ -336,10 +395,18 @@ impl LiveTable {
         }
     }
 
+    /// The labels that were not expired when the version was made.
+    fn known_labels(&self, version: &TableVersion) -> LoadLabels {
+        version.load_labels.after(self.environment.label_limit_ms(version.timestamp_ms))
+    }
+
     fn write_checkpoint(&self, current: &TableVersion) -> Result<Option<CheckpointRef>> {
         let fs = &self.environment.fs;
         let target = self.layout.checkpoint(current.version);
-        let bytes = encode_checkpoint(&current.to_actions(None))?;
+        // Expired labels go here, so that their number stays bounded. The limit is that of the version, not of now: then
+        // encoding is deterministic.
+        let kept = TableVersion { load_labels: self.known_labels(current), ..current.clone() };
+        let bytes = encode_checkpoint(&kept.to_actions(None))?;
         if bytes.len() as u64 > LOG_FILE_BYTES_MAX {
             return Err(Error::invalid(format!("the checkpoint would have {} bytes", bytes.len())));
         }
@@ -352,5 +419,12 @@ impl LiveTable {
         }
         let size_bytes = bytes.len() as u64;
         Ok(Some(CheckpointRef { version: current.version, digest: Digest::of(&bytes), size_bytes }))
+    }
+}
+
+fn time_text(at_ms: i64) -> String {
+    match chrono::DateTime::from_timestamp_millis(at_ms) {
+        Some(time) => time.format("%Y-%m-%d %H:%M:%S%.3f UTC").to_string(),
+        None => format!("{at_ms} ms since 1970"),
     }
 }

@@ -103,6 +103,11 @@ pub(super) fn read_commit(fs: &Fs, layout: &TableLayout, version: Version) -> Re
     decode_commit(&bytes, &path.display().to_string())
 }
 
+/// When a version was committed, milliseconds since 1970.
+pub(super) fn read_timestamp(fs: &Fs, layout: &TableLayout, version: Version) -> Result<i64> {
+    timestamp_of(&read_commit(fs, layout, version)?, &layout.version(version).display().to_string())
+}
+
 /// The version after `before`, read from its file.
 pub(super) fn read_next(fs: &Fs, before: &TableVersion) -> Result<TableVersion> {
     let layout = &before.layout;

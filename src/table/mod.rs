@@ -3,13 +3,16 @@
 
 mod apply;
 mod environment;
+mod labels;
 mod live;
 mod log;
 mod recover;
+mod recycled;
 mod reserve;
 mod version;
 
 pub use environment::{Environment, Operation};
+pub use labels::LoadLabels;
 pub use live::LiveTable;
 pub use log::{TableLog, write_initial_log};
 pub use recover::remove_uncommitted;

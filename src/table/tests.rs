@@ -5,13 +5,14 @@ use std::sync::{Arc, RwLock};
 
 use super::*;
 use crate::clock::Clock;
-use crate::delta::fixture::{add, first_actions, loaded, partition, remove, segment, table_id, table_state};
-use crate::delta::{Action, ROOT_DIGEST, encode_checkpoint, encode_commit};
+use crate::delta::fixture::{add, first_actions, loaded, partition, recycled, remove, segment, table_id, table_state};
+use crate::delta::{Action, ROOT_DIGEST, RecycledPartition, encode_checkpoint, encode_commit};
 use crate::error::{ErrorKind, Result};
 use crate::fs::{Fault, FaultPlan, Fs, SimFs, StoreLayout, TableLayout};
-use crate::id::{IdSource, Name, PartitionId, RowsetId, SegmentName, StoreId, Version};
+use crate::id::{IdSource, Label, Name, PartitionId, RowsetId, SegmentName, StoreId, Version};
 use crate::limits::CHECKPOINT_INTERVAL;
 use crate::pool::CpuPool;
+use crate::schema::PartitionMeta;
 use crate::segment_meta::SegmentMeta;
 
 const ROOT: &str = "/store";
@@ -30,6 +31,7 @@ fn environment(fs: Fs) -> Arc<Environment> {
         pool: CpuPool::new(1).unwrap(),
         layout: StoreLayout::new(ROOT),
         gate: RwLock::new(()),
+        label_keep_ms: 1_000_000,
         read_only: None,
     })
 }
@@ -46,6 +48,10 @@ fn new_table(sim: &SimFs) -> (Arc<Environment>, LiveTable) {
 
 fn reopen(sim: &SimFs) -> Result<LiveTable> {
     LiveTable::open(&environment(sim.fs()), table_id(), layout())
+}
+
+fn label(text: &str) -> Label {
+    Label::new(text).unwrap()
 }
 
 fn paths(version: &TableVersion) -> Vec<String> {
@@ -95,7 +101,6 @@ fn a_commit_shares_what_it_does_not_touch() {
     assert!(Arc::ptr_eq(&before.partitions[&two], &after.partitions[&two]));
     assert!(Arc::ptr_eq(&before.partitions[&one].tablets[0], &after.partitions[&one].tablets[0]));
     assert!(!Arc::ptr_eq(&before.partitions[&one].tablets[1], &after.partitions[&one].tablets[1]));
-    assert!(Arc::ptr_eq(&before.load_labels, &after.load_labels));
     assert_eq!(after.partition(&Name::new("P2").unwrap()).unwrap().meta.id, two);
     assert!(after.partition(&Name::new("x").unwrap()).unwrap_err().to_string().contains("t, p2"));
 }
@@ -148,6 +153,58 @@ fn changes_that_break_a_rule_are_refused_and_leave_no_file() {
     assert_eq!(paths(&version), [segment(5, 0, 8).name.delta_path()]);
     let reused = table.commit("X", |_| Ok(vec![Action::Partition(partition(1, "back"))]));
     assert!(reused.unwrap_err().is(ErrorKind::Invalid), "the id of a partition is never used again");
+}
+
+#[test]
+fn a_partition_id_comes_back_only_from_the_recycle_bin_and_as_it_was() {
+    let sim = SimFs::new();
+    let (_, table) = new_table(&sim);
+    let segment = segment(2, 0, 1);
+    let added = vec![table_state(4, 0), Action::Partition(partition(2, "p2")), add(&segment)];
+    let version = table.commit("ADD PARTITION", |_| Ok(added)).unwrap().version.get();
+    let (two, gone) = (PartitionId::new(2), Action::PartitionRemoved(PartitionId::new(2)));
+    let refused = |actions: Vec<Action>| {
+        let error = table.commit("X", |_| Ok(actions.clone())).map(|_| &actions).unwrap_err();
+        assert!(error.is(ErrorKind::Invalid), "{actions:?}: {error}");
+    };
+    refused(vec![recycled(2, version)]);
+    refused(vec![remove(&segment), gone.clone(), recycled(2, version), recycled(2, version)]);
+    refused(vec![remove(&segment), gone.clone(), recycled(2, version + 1)]);
+    refused(vec![Action::RecycledRemoved(two)]);
+    refused(vec![recycled(4, version)]);
+    table.commit("DROP PARTITION", |_| Ok(vec![remove(&segment), gone, recycled(2, version)])).unwrap();
+    refused(vec![Action::Partition(partition(2, "p2"))]);
+    refused(vec![recycled(2, version)]);
+    let other = PartitionMeta { buckets: 7, ..(*partition(2, "p2")).clone() };
+    refused(vec![Action::RecycledRemoved(two), Action::Partition(Arc::new(other))]);
+    let found = reopen(&sim).unwrap().current();
+    assert_eq!(state(&found), state(&table.current()));
+    let entry = &found.recycled[&two];
+    assert_eq!(found.recycled_partition(&sim.fs(), entry).unwrap().segments().count(), 1);
+    let damaged = RecycledPartition { version: Version::new(0), ..(**entry).clone() };
+    assert!(found.recycled_partition(&sim.fs(), &damaged).unwrap_err().is(ErrorKind::Corrupt));
+    let back = vec![Action::RecycledRemoved(two), Action::Partition(partition(2, "other")), add(&segment)];
+    let version = table.commit("RECOVER PARTITION", |_| Ok(back)).unwrap();
+    assert_eq!((paths(&version), version.recycled.len()), (vec![segment.name.delta_path()], 0));
+    assert_eq!(state(&reopen(&sim).unwrap().current()), state(&version));
+}
+
+#[test]
+fn expired_labels_are_gone_after_a_checkpoint() {
+    let sim = SimFs::new();
+    let (environment, table) = new_table(&sim);
+    table.commit("LOAD", |_| Ok(vec![loaded("old")])).unwrap();
+    environment.clock.advance(environment.label_keep_ms + 100);
+    table
+        .commit("LOAD", |_| Ok(vec![Action::Loaded { label: label("new"), at_ms: environment.clock.now_ms() }]))
+        .unwrap();
+    assert!(table.current().load_labels.get(&label("old")).is_some());
+    commit_adds(&table, 0..CHECKPOINT_INTERVAL);
+    for version in [table.current(), reopen(&sim).unwrap().current()] {
+        let labels = &version.load_labels;
+        assert!(labels.get(&label("old")).is_none() && labels.get(&label("new")).is_some());
+    }
+    assert_eq!(state(&reopen(&sim).unwrap().current()), state(&table.current()));
 }
 
 #[test]

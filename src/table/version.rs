@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::delta::{Action, Protocol, TableMetadata};
+use crate::delta::{Action, Protocol, RecycledPartition, TableMetadata};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::TableLayout;
-use crate::id::{Label, Name, PartitionId, Version};
+use crate::id::{Name, PartitionId, Version};
 use crate::schema::{ColumnFingerprints, PartitionMeta, TableSchema};
 use crate::segment_meta::SegmentMeta;
+use crate::table::LoadLabels;
 
 /// A committed version of a table.
 ///
@@ -49,8 +50,10 @@ pub struct TableVersion {
     pub oldest_version: Version,
     /// Partitions by id.
     pub partitions: BTreeMap<PartitionId, Arc<PartitionVersion>>,
-    /// Load labels and when they were used, milliseconds since 1970.
-    pub load_labels: Arc<BTreeMap<Label, i64>>,
+    /// Dropped partitions that can be recovered, by id.
+    pub recycled: BTreeMap<PartitionId, Arc<RecycledPartition>>,
+    /// Load labels and when they were used.
+    pub load_labels: LoadLabels,
     /// Where its files lie.
     pub layout: TableLayout,
 }
@@ -117,9 +120,11 @@ impl TableVersion {
         ];
         let chosen: Vec<_> = self.chosen(partitions).collect();
         actions.extend(chosen.iter().map(|partition| Action::Partition(partition.meta.clone())));
-        actions.extend(
-            self.load_labels.iter().map(|(label, at_ms)| Action::Loaded { label: label.clone(), at_ms: *at_ms }),
-        );
+        if partitions.is_none() {
+            actions.extend(self.recycled.values().map(|entry| Action::Recycled(entry.clone())));
+        }
+        let labels = self.load_labels.to_map();
+        actions.extend(labels.into_iter().map(|(label, at_ms)| Action::Loaded { label, at_ms }));
         let segments = chosen.iter().flat_map(|partition| partition.segments());
         actions.extend(segments.map(|segment| Action::Add(segment.clone(), true)));
         actions

@@ -11,7 +11,7 @@ use steledb::load::{LoadOptions, LoadSource};
 use steledb::progress::{Cancel, Observer, Phase, Progress};
 use steledb::restore::RestoreOptions;
 use steledb::snapshot::Selection;
-use steledb::{Clock, DataType, ErrorKind, Label, Result, Store, StoreOptions, TableSpec};
+use steledb::{Clock, DataType, ErrorKind, Label, RecoverOptions, Result, Store, StoreOptions, TableSpec};
 
 use crate::support::{
     REPOSITORY, ROOT, Shown, check_files, create_orders, load_orders, options, orders, orders_spec, shown,
@@ -193,6 +193,12 @@ fn change_partitions() {
         let spec = steledb::PartitionSpec::range(crate::support::name("late"), bounds.0, bounds.1);
         store.table("sales", "orders")?.add_partition(spec)
     });
+    fail_everywhere("rename partition", &prepared(), |store| {
+        store.table("sales", "orders")?.rename_partition("late", "later")
+    });
+    fail_everywhere("drop partition for ever", &prepared(), |store| {
+        store.table("sales", "orders")?.drop_partition_force("late")
+    });
 }
 
 #[test]
@@ -201,6 +207,32 @@ fn drop_and_rename() {
     fail_everywhere("rename table", &prepared(), |store| store.rename_table("sales", "orders", "old"));
     fail_everywhere("rename database", &prepared(), |store| store.rename_database("sales", "old"));
     fail_everywhere("drop database", &prepared(), |store| store.drop_database_with_tables("sales"));
+    fail_everywhere("drop table for ever", &prepared(), |store| store.drop_table_force("sales", "orders"));
+    fail_everywhere("drop database for ever", &prepared(), |store| store.drop_database_force("sales"));
+    let base = prepared();
+    load_orders(&create_orders(&open(&base, 5), "more"), 0..10).unwrap();
+    fail_everywhere("swap tables", &base, |store| store.swap_tables("sales", "orders", "more"));
+}
+
+#[test]
+fn recover_and_empty_the_recycle_bin() {
+    let last = RecoverOptions::default();
+    let dropped = |drop: &dyn Fn(&Store) -> Result<()>| {
+        let base = prepared();
+        drop(&open(&base, 5)).unwrap();
+        base
+    };
+    let table = dropped(&|store| store.drop_table("sales", "orders"));
+    fail_everywhere("recover table", &table, |store| store.recover_table("sales", "orders", &last));
+    let database = dropped(&|store| store.drop_database_with_tables("sales"));
+    fail_everywhere("recover database", &database, |store| store.recover_database("sales", &last));
+    let partition = dropped(&|store| store.table("sales", "orders")?.drop_partition("late"));
+    fail_everywhere("recover partition", &partition, |store| {
+        store.table("sales", "orders")?.recover_partition("late", &last)
+    });
+    for base in [&table, &database, &partition] {
+        fail_everywhere("empty the recycle bin", base, |store| store.empty_recycle_bin(None).map(drop));
+    }
 }
 
 #[test]
@@ -262,7 +294,7 @@ fn restore_of_a_dropped_table_and_of_one_partition() {
         let options = RestoreOptions { selection, ..RestoreOptions::new(label("nightly")) };
         store.restore(&store.repository("r")?, &options).map(drop)
     });
-    open(&base, 6).drop_table("sales", "orders").unwrap();
+    open(&base, 6).drop_table_force("sales", "orders").unwrap();
     fail_everywhere("restore of a dropped table", &base, |store| {
         store.restore(&store.repository("r")?, &RestoreOptions::new(label("nightly"))).map(drop)
     });
@@ -419,7 +451,7 @@ fn a_power_cut_after_a_failed_restore_leaves_no_orphan() {
         let store = open(&base, 3);
         let backup = BackupOptions::new(Label::new("b").unwrap());
         store.backup(&store.repository("r").unwrap(), &backup).unwrap();
-        store.drop_table("sales", "orders").unwrap();
+        store.drop_table_force("sales", "orders").unwrap();
     }
     for seed in 0..100 {
         let sim = base.fork();

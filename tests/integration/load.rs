@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Date32Array, Int64Array, RecordBatch, StringArray};
-use steledb::fs::Fs;
+use steledb::fs::{Fs, SimFs};
 use steledb::load::{CsvOptions, LoadOptions, LoadReport, LoadSource};
 use steledb::progress::{Cancel, Observer, Phase, Progress};
-use steledb::{DataType, Error, ErrorKind, Label, Result, Store, StoreOptions, Table, TableSpec};
+use steledb::{Clock, DataType, Error, ErrorKind, Label, Result, Store, StoreOptions, Table, TableSpec};
 
-use crate::support::{create_orders, ids_in, load_orders, on_disk, orders, orders_spec};
+use crate::support::{ROOT, create_orders, ids_in, load_orders, on_disk, options, orders, orders_spec};
 
 /// All segment files under a directory.
 fn segment_files(dir: &Path) -> Vec<PathBuf> {
@@ -125,6 +125,25 @@ fn used_label_is_a_no_op_for_every_table_of_the_database() {
     disk.store.create_database("other").unwrap();
     let other = disk.store.create_table("other", "orders", &orders_spec()).unwrap();
     assert!(!load(&other).unwrap().already_loaded);
+}
+
+#[test]
+fn a_label_may_be_used_again_when_its_time_is_over() {
+    let (sim, clock) = (SimFs::new(), Clock::manual(1_700_000_000_000));
+    let day_ms = 24 * 60 * 60 * 1000;
+    let open = || StoreOptions { clock: clock.clone(), ..options(sim.fs(), 1) };
+    let store = Store::create_with(ROOT, open()).unwrap();
+    let table = create_orders(&store, "orders");
+    let load = |table: &Table| table.load(LoadSource::batches(vec![orders(0..10)]), &labelled("monday")).unwrap();
+    assert!(!load(&table).already_loaded);
+    clock.advance(3 * day_ms - 1);
+    assert!(load(&table).already_loaded);
+    clock.advance(1);
+    assert!(!load(&table).already_loaded);
+    clock.advance(2 * day_ms);
+    drop((table, store));
+    let store = Store::open_with(ROOT, open()).unwrap();
+    assert!(load(&store.table("sales", "orders").unwrap()).already_loaded, "the later use counts");
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn what_does_not_fit_is_refused_and_nothing_changes() {
 #[test]
 fn another_schema_under_the_name_is_refused_with_the_item() {
     let (disk, repository) = backed_up();
-    disk.store.drop_table("sales", "orders").unwrap();
+    disk.store.drop_table_force("sales", "orders").unwrap();
     disk.store.create_table("sales", "orders", &TableSpec::new().column("id", DataType::Int)).unwrap();
     let error = disk.store.restore(&repository, &RestoreOptions::new(label("b"))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
@@ -233,7 +233,7 @@ fn flip(path: &std::path::Path, position: usize) {
 #[test]
 fn a_damaged_repository_is_named_and_nothing_changes() {
     let (disk, repository) = backed_up();
-    disk.store.drop_table("sales", "orders").unwrap();
+    disk.store.drop_table_force("sales", "orders").unwrap();
     let before = shown(&disk.store);
     let victim = segments(&disk.dir.path().join("repository/tables")).remove(0);
     let file = victim.file_name().unwrap().to_str().unwrap().to_owned();

@@ -360,7 +360,7 @@ fn planned_scan_reads_its_version_while_the_table_changes_and_goes() {
     assert_eq!(ids_in(&restored), (0..1000).collect::<Vec<_>>());
     let second = restored.scan().columns(&["id"]).plan().unwrap();
     drop((restored, table));
-    store.drop_table("sales", "orders").unwrap();
+    store.drop_table_force("sales", "orders").unwrap();
     store.collect().unwrap();
     check("dropped");
     assert_eq!(read(&second), (0..1000).collect::<Vec<_>>());

@@ -117,7 +117,7 @@ fn a_snapshot_outlives_load_truncate_drop_and_restart() {
     table.drop_partition("early").unwrap();
     check(&disk.store);
     drop(table);
-    disk.store.drop_table("sales", "orders").unwrap();
+    disk.store.drop_table_force("sales", "orders").unwrap();
     disk.store.collect().unwrap();
     assert!(files.iter().all(|file| std::fs::metadata(file).unwrap().nlink() == 1), "only the snapshot has it now");
     check(&disk.store);
@@ -129,7 +129,7 @@ fn a_snapshot_outlives_load_truncate_drop_and_restart() {
     let store = Store::open(&root).unwrap();
     assert_eq!(store.snapshots().unwrap(), [report.info]);
     check(&store);
-    store.drop_database_with_tables("sales").unwrap();
+    store.drop_database_force("sales").unwrap();
     check(&store);
     store.drop_snapshot(&label("before")).unwrap();
     assert_eq!(segment_files(&root), Vec::<PathBuf>::new());

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::{Date32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema};
 use steledb::check::CheckLevel;
+use steledb::format::{CatalogRecord, DocumentKind, decode_document};
 use steledb::fs::{Fs, SimFs};
 use steledb::load::{LoadOptions, LoadReport, LoadSource};
 use steledb::progress::{Cancel, Observer, Phase, Progress};
@@ -132,6 +133,7 @@ pub struct Shown {
     pub tables: BTreeMap<String, (Vec<String>, ColumnFingerprints)>,
     pub snapshots: Vec<String>,
     pub undo: usize,
+    pub recycled: Vec<(String, Option<u64>)>,
 }
 
 /// Reads all of it; the rows are really read.
@@ -148,6 +150,8 @@ pub fn shown(store: &Store) -> Shown {
             shown.tables.insert(format!("{database}.{table}"), (partitions, rows));
         }
     }
+    let recycled = store.recycle_bin().unwrap().into_iter();
+    shown.recycled = recycled.map(|item| (item.name.to_string(), item.rows)).collect();
     shown.snapshots = store.snapshots().unwrap().into_iter().map(|info| info.label.to_string()).collect();
     shown
 }
@@ -167,12 +171,13 @@ pub fn check_files(sim: &SimFs, store: &Store) {
         .iter()
         .flat_map(|entry| entry.tables.iter().filter_map(|table| table.before.map(|id| id.to_string())))
         .collect();
+    let recycled = recycled_tables(sim);
     for path in sim.snapshot_paths() {
         let Ok(relative) = path.strip_prefix(ROOT) else { continue };
         let parts: Vec<&str> = relative.iter().map(|part| part.to_str().unwrap()).collect();
         match parts.as_slice() {
             ["staging" | "orphans", ..] => panic!("left over: {}", path.display()),
-            ["tables", table, ..] if undone.contains(*table) => {}
+            ["tables", table, ..] if undone.contains(*table) || recycled.contains(*table) => {}
             ["tables", table, "_delta_log", _] => {
                 assert!(named.contains_key(*table), "nothing names the table of {}", path.display())
             }
@@ -184,6 +189,15 @@ pub fn check_files(sim: &SimFs, store: &Store) {
             _ => {}
         }
     }
+}
+
+/// The directories of the tables in the recycle bin, as the newest catalog file has them.
+fn recycled_tables(sim: &SimFs) -> BTreeSet<String> {
+    let catalog = PathBuf::from(ROOT).join("catalog");
+    let newest = sim.snapshot_paths().into_iter().filter(|path| path.starts_with(&catalog)).max().unwrap();
+    let bytes = sim.fs().read(&newest, 1 << 30).unwrap();
+    let record: CatalogRecord = decode_document(DocumentKind::Catalog, &bytes, "catalog").unwrap();
+    record.state.recycled.iter().flat_map(|entry| entry.what.tables()).map(|table| table.to_string()).collect()
 }
 
 /// For each table of the catalog the paths of all segments that any version of it names.

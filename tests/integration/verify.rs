@@ -231,7 +231,7 @@ fn damaged_repositories_are_named_and_never_restore_wrongly() {
             harm(&sim, &file, one);
             tried += 1;
             let store = open(&sim).unwrap();
-            store.drop_table("sales", "orders").unwrap();
+            store.drop_table_force("sales", "orders").unwrap();
             let checked = store.repository("r").and_then(|it| it.verify(None, CheckLevel::Full, &Observer::silent()));
             let restored = store
                 .repository("r")

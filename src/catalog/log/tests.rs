@@ -18,6 +18,7 @@ fn environment(sim: &SimFs) -> Arc<Environment> {
         pool: CpuPool::new(1).unwrap(),
         layout: StoreLayout::new("/s"),
         gate: RwLock::new(()),
+        label_keep_ms: 1_000_000,
         read_only: None,
     };
     environment.fs.create_dir_all(&environment.layout.catalog()).unwrap();

@@ -65,6 +65,15 @@ fn action(action: &Action) -> String {
             "partition  {} {}, {} buckets, {:?}",
             partition.id, partition.name, partition.buckets, partition.bounds
         ),
+        Action::Recycled(entry) => format!(
+            "recycled   partition {} {} as of version {}, dropped {}, kept until {}",
+            entry.partition.id,
+            entry.partition.name,
+            entry.version,
+            output::time(entry.dropped_ms),
+            output::time(entry.expires_ms)
+        ),
+        Action::RecycledRemoved(id) => format!("recycled   partition {id} removed"),
         Action::PartitionRemoved(id) => format!("partition  {id} removed"),
         Action::TableState { next_partition, oldest_version } => {
             format!("state      next partition {next_partition}, oldest readable version {oldest_version}")

@@ -1,0 +1,112 @@
+//! A table as it was: by version and by the moment of a commit.
+
+use steledb::fs::SimFs;
+use steledb::progress::Observer;
+use steledb::snapshot::Selection;
+use steledb::{Clock, Error, ErrorKind, Label, Result, Store, StoreOptions, Table, Version};
+
+use crate::support::{ROOT, create_orders, ids_in, load_orders, options};
+
+const START_MS: i64 = 1_700_000_000_000;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// `sales.orders` where version n was committed n seconds after the start and has n rows more than none.
+fn with_versions(sim: &SimFs, clock: &Clock, versions: u64) -> Store {
+    let store = Store::create_with(ROOT, StoreOptions { clock: clock.clone(), ..options(sim.fs(), 1) }).unwrap();
+    let table = create_orders(&store, "orders");
+    for version in 1..=versions {
+        clock.advance(1000);
+        let id = version as i64;
+        load_orders(&table, id..id + 1).unwrap();
+    }
+    store
+}
+
+fn orders(store: &Store) -> Table {
+    store.table("sales", "orders").unwrap()
+}
+
+fn count_at(table: &Table, at_ms: i64) -> Result<u64> {
+    table.scan().at_timestamp_ms(at_ms).count()
+}
+
+fn refused<T: std::fmt::Debug>(result: Result<T>, words: &[&str]) {
+    let error: Error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    words.iter().for_each(|word| assert!(error.to_string().contains(word), "{error}"));
+}
+
+#[test]
+fn a_moment_shows_the_newest_version_committed_until_then_also_across_checkpoints() {
+    let (sim, clock) = (SimFs::new(), Clock::manual(START_MS));
+    let store = with_versions(&sim, &clock, 120);
+    let (writer, reader) = (orders(&store), Store::open_read_only(ROOT, options(sim.fs(), 2)).unwrap());
+    for table in [writer, orders(&reader)] {
+        for version in [0, 1, 49, 50, 51, 99, 100, 101, 119, 120] {
+            let committed_ms = START_MS + 1000 * version as i64;
+            for at_ms in [committed_ms, committed_ms + 999] {
+                assert_eq!(count_at(&table, at_ms).unwrap(), version, "version {version}");
+                assert_eq!(table.version_at_timestamp(at_ms).unwrap().version, Version::new(version));
+            }
+            assert_eq!(table.scan().at_version(Version::new(version)).count().unwrap(), version);
+        }
+        assert_eq!(count_at(&table, i64::MAX).unwrap(), 120);
+        refused(
+            count_at(&table, START_MS - 1),
+            &["2023-11-14 22:13:20.000 UTC", "2023-11-14 22:15:20.000 UTC", "0 of"],
+        );
+        refused(count_at(&table, i64::MIN), &["the oldest version kept is 0"]);
+        refused(table.scan().at_version(Version::new(121)).count(), &["versions 0 to 120"]);
+    }
+}
+
+#[test]
+fn the_last_of_version_and_moment_counts() {
+    let (sim, clock) = (SimFs::new(), Clock::manual(START_MS));
+    let table = orders(&with_versions(&sim, &clock, 5));
+    let scan = table.scan().at_version(Version::new(4)).at_timestamp_ms(START_MS + 2000);
+    assert_eq!(scan.clone().count().unwrap(), 2);
+    assert_eq!(scan.at_version(Version::new(3)).count().unwrap(), 3);
+}
+
+#[test]
+fn what_was_collected_is_said_to_be() {
+    let (sim, clock) = (SimFs::new(), Clock::manual(START_MS));
+    let store = with_versions(&sim, &clock, 3);
+    orders(&store).truncate().unwrap();
+    clock.advance(2 * DAY_MS);
+    load_orders(&orders(&store), 10..12).unwrap();
+    assert_eq!(store.collect().unwrap().segments, 3);
+    let table = orders(&store);
+    let oldest = table.version().oldest_version;
+    assert_eq!(oldest, Version::new(4));
+    let collected = "those before 4 were collected";
+    refused(table.scan().at_version(Version::new(3)).count(), &["version 3", "versions 4 to 6 are kept", collected]);
+    refused(count_at(&table, START_MS + 2000), &["the oldest version kept is 4 of", collected]);
+    assert_eq!(count_at(&table, START_MS + DAY_MS).unwrap(), 0);
+    assert_eq!(count_at(&table, START_MS + 3 * DAY_MS).unwrap(), 2);
+}
+
+#[test]
+fn a_snapshot_has_one_version_and_says_so() {
+    let (sim, clock) = (SimFs::new(), Clock::manual(START_MS));
+    let store = with_versions(&sim, &clock, 3);
+    store.create_snapshot(&Label::new("s").unwrap(), &Selection::Store, &Observer::silent()).unwrap();
+    let snapshot = store.open_snapshot(&Label::new("s").unwrap()).unwrap();
+    let table = orders(&snapshot);
+    assert_eq!(count_at(&table, START_MS + 3000).unwrap(), 3);
+    refused(count_at(&table, START_MS + 2000), &["the oldest version kept is 3", "shows snapshot s"]);
+    refused(table.scan().at_version(Version::new(2)).count(), &["versions 3 to 3 are kept", "shows snapshot s"]);
+}
+
+#[test]
+fn versions_before_a_truncation_are_read_until_they_are_collected() {
+    let (sim, clock) = (SimFs::new(), Clock::manual(START_MS));
+    let store = with_versions(&sim, &clock, 3);
+    let table = orders(&store);
+    clock.advance(1000);
+    table.truncate_partition("early").unwrap();
+    assert_eq!(ids_in(&table).len(), 0);
+    assert_eq!(count_at(&table, START_MS + 3000).unwrap(), 3);
+    assert!(store.recycle_bin().unwrap().is_empty());
+}
