@@ -72,7 +72,7 @@ pub(super) enum RecycleCommand {
         #[arg(long)]
         id: Option<RecycleId>,
     },
-    /// Gives up what was dropped; `stele collect` then removes its files.
+    /// Gives up what was dropped; `stele collect` removes what is left of it.
     Empty {
         /// Only the one with this id, as `list` shows it.
         #[arg(long)]
@@ -119,7 +119,7 @@ pub(super) fn run(session: &Session, command: &RecycleCommand) -> Result<Ended> 
         }
         RecycleCommand::Empty { id } => {
             let count = session.open()?.empty_recycle_bin(*id)?;
-            output::line(format!("{count} given up; to remove their files: stele collect"))?;
+            output::line(format!("{count} given up; to remove what is left of them: stele collect"))?;
         }
     }
     Ok(Ended::Done)

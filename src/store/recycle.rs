@@ -140,11 +140,15 @@ impl Store {
         self.inner.catalog.commit(|state| recycle::recover_table(state, database, name, recovery)).map(drop)
     }
 
-    /// Ends one entry, or all: what they kept cannot be recovered any more, and the next collection removes it. One
-    /// commit for databases and tables, one for each table that has dropped partitions. Gives how many entries ended.
+    /// Ends one entry, or all: what they kept cannot be recovered any more. Tables that nobody reads are removed at once,
+    /// the rest by the next collection. One commit for databases and tables, one for each table that has dropped
+    /// partitions. Gives how many entries ended.
     pub fn empty_recycle_bin(&self, only: Option<RecycleId>) -> Result<u64> {
         self.inner.environment.check_writable()?;
         let mut count = self.end_recycled(|recycle, _| only.is_none_or(|only| only == recycle))?;
+        if count > 0 {
+            self.remove_dropped(&self.inner.catalog.current().dropped);
+        }
         if only.is_none() || count == 0 {
             count += self.end_recycled_partitions(only)?;
         }

@@ -329,3 +329,38 @@ fn files_below(dir: &Path, found: &mut Vec<PathBuf>) {
         }
     }
 }
+
+#[test]
+fn what_was_dropped_is_listed_and_recovered() {
+    let shell = Shell::with_rows();
+    assert!(shell.ok(&["drop", "d.t"]).contains("stele recycle recover"));
+    let (_, error) = shell.fails(&["scan", "d.t"]);
+    assert!(error.contains("\"t\" does not exist"), "{error}");
+    let listed = shell.ok(&["recycle", "list"]);
+    assert!(listed.contains("table d.t") && listed.contains("100"), "{listed}");
+    shell.ok(&["recycle", "recover", "d.t", "--as", "u"]);
+    assert_eq!(shell.ok(&["scan", "d.u", "--count"]), "100\n");
+    shell.ok(&["drop", "d"]);
+    let listed = shell.ok(&["recycle", "list"]);
+    let id = listed.lines().last().unwrap().split_whitespace().last().unwrap();
+    shell.ok(&["recycle", "recover", "d", "--id", id]);
+    shell.ok(&["drop", "d", "--force"]);
+    let (_, error) = shell.fails(&["recycle", "recover", "d"]);
+    assert!(error.contains("not in the recycle bin"), "{error}");
+    assert!(shell.ok(&["recycle", "empty"]).starts_with("0 given up"));
+}
+
+#[test]
+fn a_table_is_scanned_as_it_was() {
+    let shell = Shell::with_rows();
+    shell.ok(&["load", "d.t", "rows.csv"]);
+    assert_eq!(shell.ok(&["scan", "d.t", "--count"]), "200\n");
+    assert_eq!(shell.ok(&["scan", "d.t", "--count", "--at-version", "1"]), "100\n");
+    assert_eq!(shell.ok(&["scan", "d.t", "--count", "--at-timestamp", "2999-01-01"]), "200\n");
+    let (_, error) = shell.fails(&["scan", "d.t", "--count", "--at-timestamp", "2001-02-03 04:05:06"]);
+    assert!(
+        error.contains("cannot be seen as of 2001-02-03 04:05:06.000 UTC: the oldest version kept is 0"),
+        "{error}"
+    );
+    assert_eq!(shell.fails(&["scan", "d.t", "--at-timestamp", "yesterday"]).0, 2);
+}
