@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow::datatypes::{DataType as ArrowType, Schema};
+use arrow::datatypes::{DataType as ArrowType, FieldRef, Schema};
 use bytes::Bytes;
 use clap::Args;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::Fs;
 use crate::id::Label;
 use crate::load::{CsvOptions, LoadOptions, LoadSource};
-use crate::schema::{ColumnSpec, DataType, TableSpec};
+use crate::schema::{ColumnSpec, DataType, StructField, TableSpec};
 use crate::store::{Store, Table};
 
 /// How much of a CSV file is looked at to guess its columns.
@@ -127,7 +127,7 @@ fn create(store: &Store, arguments: &LoadArguments, csv: bool) -> Result<Table> 
             ))
         })?;
         let name = field.name().clone();
-        spec = spec.add_column(ColumnSpec { name, data_type, nullable: true, comment: String::new() });
+        spec = spec.add_column(ColumnSpec::new(name, data_type).nullable());
     }
     spec = match arguments.hash.is_empty() {
         true => spec.random_buckets(arguments.buckets),
@@ -183,6 +183,19 @@ fn column_type(arrow: &ArrowType) -> Option<DataType> {
         ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View => DataType::String,
         ArrowType::Binary | ArrowType::LargeBinary | ArrowType::BinaryView => DataType::VarBinary,
         ArrowType::Dictionary(_, values) => column_type(values)?,
+        ArrowType::List(field) | ArrowType::LargeList(field) | ArrowType::FixedSizeList(field, _) => {
+            DataType::array(column_type(field.data_type())?)
+        }
+        ArrowType::Map(entries, _) => match entries.data_type() {
+            ArrowType::Struct(fields) if fields.len() == 2 => {
+                DataType::map(column_type(fields[0].data_type())?, column_type(fields[1].data_type())?)
+            }
+            _ => return None,
+        },
+        ArrowType::Struct(fields) => {
+            let field = |field: &FieldRef| StructField::new(field.name(), column_type(field.data_type())?).ok();
+            DataType::Struct(fields.iter().map(field).collect::<Option<_>>()?)
+        }
         _ => return None,
     })
 }

@@ -55,9 +55,10 @@ fn describe(table: &Table) -> Result<()> {
     output::line(format!("{}.{}, version {}", table.database(), table.name(), version.version))?;
     let columns = schema.columns.iter().map(|column| {
         let null = if column.nullable { "" } else { "NOT NULL" };
-        vec![column.name.to_string(), column.data_type.to_string(), null.to_owned(), column.comment.clone()]
+        let default = column.default.as_ref().map(ToString::to_string).unwrap_or_default();
+        vec![column.name.to_string(), column.data_type.to_string(), null.to_owned(), default, column.comment.clone()]
     });
-    output::table(&["column", "type", "null", "comment"], &columns.collect::<Vec<_>>())?;
+    output::table(&["column", "type", "null", "default", "comment"], &columns.collect::<Vec<_>>())?;
     if !schema.sort_key.is_empty() {
         output::line(format!("sorted by ({})", names(&schema, &schema.sort_key)))?;
     }

@@ -31,6 +31,8 @@ struct ColumnMetadata<'a> {
     id: u32,
     #[serde(rename = "stele.type")]
     sql_type: String,
+    #[serde(rename = "stele.default", skip_serializing_if = "Option::is_none")]
+    default: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +76,7 @@ pub(super) fn schema_string(schema: &TableSchema) -> String {
             comment: &column.comment,
             id: column.id.get(),
             sql_type: column.data_type.to_string(),
+            default: column.default.as_ref().map(ToString::to_string),
         },
     });
     to_json(&StructWire { kind: "struct", fields: fields.collect() })
@@ -107,18 +110,21 @@ fn type_of(data_type: &DataType) -> TypeWire<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use crate::schema::TableSpec;
+    use crate::schema::{ColumnDefault, ColumnSpec, DataType, TableSpec, Value};
 
     #[test]
     fn nested_types_are_spelled_as_delta_does() {
+        let counted = ColumnSpec::new("n", DataType::Int).default(ColumnDefault::Value(Value::Int(-1)));
         let data_type = "STRUCT<tags ARRAY<VARCHAR(5)>, counts MAP<DATE,DECIMAL(5,2)>>".parse().unwrap();
-        let schema = TableSpec::new().nullable_column("s", data_type).build("t").unwrap().0;
+        let schema = TableSpec::new().nullable_column("s", data_type).add_column(counted).build("t").unwrap().0;
         let expected = concat!(
             r#"{"type":"struct","fields":[{"name":"s","type":{"type":"struct","fields":["#,
             r#"{"name":"tags","type":{"type":"array","elementType":"string","containsNull":true},"nullable":true,"#,
             r#""metadata":{}},{"name":"counts","type":{"type":"map","keyType":"date","valueType":"decimal(5,2)","#,
             r#""valueContainsNull":true},"nullable":true,"metadata":{}}]},"nullable":true,"metadata":{"stele.id":1,"#,
-            r#""stele.type":"STRUCT<tags ARRAY<VARCHAR(5)>, counts MAP<DATE,DECIMAL(5,2)>>"}}]}"#,
+            r#""stele.type":"STRUCT<tags ARRAY<VARCHAR(5)>, counts MAP<DATE,DECIMAL(5,2)>>"}},"#,
+            r#"{"name":"n","type":"integer","nullable":false,"metadata":{"stele.id":2,"stele.type":"INT","#,
+            r#""stele.default":"-1"}}]}"#,
         );
         assert_eq!(super::schema_string(&schema), expected);
     }

@@ -21,6 +21,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::array_value_to_string;
 
 use crate::error::{Error, Result};
+use crate::load::defaults::Defaults;
 use crate::load::nested::{cannot_become, convert_nested};
 use crate::load::part::Part;
 use crate::load::place::Place;
@@ -32,36 +33,39 @@ use crate::schema::{DataType, TableSchema};
 pub struct Converter {
     schema: Arc<TableSchema>,
     arrow: SchemaRef,
-    /// For each column of the table its position in the input; `None` = NULL.
+    /// For each column of the table its position in the input; `None` = its default.
     sources: Vec<Option<usize>>,
+    defaults: Defaults,
 }
 
 impl Converter {
-    /// Matches the names; `input` says for errors what is loaded.
-    pub fn new(schema: &Arc<TableSchema>, arrow: &SchemaRef, names: &[&str], input: &str) -> Result<Converter> {
-        let columns = match_columns(schema, names, input)?;
+    /// Matches the columns of an input; `input` says for errors what is loaded.
+    pub fn of_schema(
+        schema: &Arc<TableSchema>,
+        arrow: &SchemaRef,
+        source: &Schema,
+        defaults: &Defaults,
+        input: &str,
+    ) -> Result<Converter> {
+        let names: Vec<&str> = source.fields().iter().map(|field| field.name().as_str()).collect();
+        let columns = match_columns(schema, &names, input)?;
         let mut sources = vec![None; schema.columns.len()];
         for (position, column) in columns.into_iter().enumerate() {
             sources[column] = Some(position);
         }
-        Ok(Converter { schema: schema.clone(), arrow: arrow.clone(), sources })
-    }
-
-    /// For an Arrow schema.
-    pub fn of_schema(schema: &Arc<TableSchema>, arrow: &SchemaRef, source: &Schema, input: &str) -> Result<Converter> {
-        let names: Vec<&str> = source.fields().iter().map(|field| field.name().as_str()).collect();
-        Converter::new(schema, arrow, &names, input)
+        Ok(Converter { schema: schema.clone(), arrow: arrow.clone(), sources, defaults: defaults.clone() })
     }
 
     /// The batch as the table keeps it.
     pub fn convert(&self, batch: &RecordBatch, place: &Place) -> Result<RecordBatch> {
         let mut columns = Vec::with_capacity(self.sources.len());
-        for ((column, field), source) in self.schema.columns.iter().zip(self.arrow.fields()).zip(&self.sources) {
+        let fields = self.schema.columns.iter().zip(self.arrow.fields());
+        for (position, ((column, field), source)) in fields.zip(&self.sources).enumerate() {
             columns.push(match source {
                 Some(source) => {
                     convert_part(batch.column(*source), field.data_type(), &Part::of_column(column, place))?
                 }
-                None => new_null_array(field.data_type(), batch.num_rows()),
+                None => self.defaults.array(position, field.data_type(), batch.num_rows())?,
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -71,7 +75,7 @@ impl Converter {
 }
 
 /// For each input column its position in the table. Extra and doubled columns are errors, and so are missing ones that
-/// do not allow NULL.
+/// have no default and do not allow NULL.
 pub fn match_columns(schema: &TableSchema, names: &[&str], input: &str) -> Result<Vec<usize>> {
     let names_in_table = schema.columns.iter().map(|column| column.name.as_str().to_lowercase());
     let table: HashMap<String, usize> = names_in_table.zip(0..).collect();
@@ -95,9 +99,14 @@ pub fn match_columns(schema: &TableSchema, names: &[&str], input: &str) -> Resul
             schema.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
         )));
     }
-    match schema.columns.iter().zip(&used).find(|(column, used)| !**used && !column.nullable) {
+    match schema
+        .columns
+        .iter()
+        .zip(&used)
+        .find(|(column, used)| !**used && !column.nullable && column.default.is_none())
+    {
         Some((column, _)) => Err(Error::invalid(format!(
-            "cannot load {input}: column {:?} is missing and the table declares it NOT NULL",
+            "cannot load {input}: column {:?} is missing and the table declares it NOT NULL, without a default",
             column.name.as_str()
         ))),
         None => Ok(positions),

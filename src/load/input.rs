@@ -13,6 +13,7 @@ use crate::fs::Fs;
 use crate::load::CsvOptions;
 use crate::load::convert::Converter;
 use crate::load::csv::CsvFile;
+use crate::load::defaults::Defaults;
 use crate::load::parquet_file::{ParquetFile, RowGroup, unreadable};
 use crate::load::place::Place;
 use crate::load::rejects::Rejects;
@@ -25,7 +26,8 @@ const SMALL_BYTES: u64 = 16 << 20;
 /// The part of the memory of all loads that batches put together take at most.
 const SMALL_SHARE: u64 = 16;
 
-/// Rows to load. Columns are matched by name, ignoring case; a missing column is NULL if it may be, else an error.
+/// Rows to load. Columns are matched by name, ignoring case; a missing column gets its default or NULL, and is an error if
+/// it has none and does not allow NULL.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -63,6 +65,7 @@ pub struct Input {
     fs: Fs,
     schema: Arc<TableSchema>,
     arrow: SchemaRef,
+    defaults: Defaults,
     kind: Kind,
     small_bytes: u64,
 }
@@ -128,17 +131,24 @@ pub struct InputBatch {
 pub type Consume<'a> = dyn FnMut(InputBatch) -> Result<()> + 'a;
 
 impl Input {
-    /// Opens the files and checks what can be checked without reading rows. `memory_bytes` is what all loads share.
-    pub fn open(fs: &Fs, source: LoadSource, schema: &Arc<TableSchema>, memory_bytes: u64) -> Result<Input> {
-        let arrow = schema.to_arrow();
+    /// Opens the files and checks what can be checked without reading rows. `memory_bytes` is what all loads share,
+    /// `now_ms` the time at which this one began, in milliseconds since 1970.
+    pub fn open(
+        fs: &Fs,
+        source: LoadSource,
+        schema: &Arc<TableSchema>,
+        memory_bytes: u64,
+        now_ms: i64,
+    ) -> Result<Input> {
+        let (arrow, defaults) = (schema.to_arrow(), Defaults::new(schema, now_ms)?);
         let small_bytes = SMALL_BYTES.min(memory_bytes / SMALL_SHARE);
         let kind = match source {
             LoadSource::Batches(batches) => {
                 Kind::Batches(Mutex::new(Pull { batches: Some(batches), taken: 0, small_bytes }))
             }
             LoadSource::Parquet(paths) => {
-                let files: Vec<ParquetFile> =
-                    paths.iter().map(|path| ParquetFile::open(fs, path, schema, &arrow)).collect::<Result<_>>()?;
+                let open = |path: &PathBuf| ParquetFile::open(fs, path, schema, &arrow, &defaults);
+                let files: Vec<ParquetFile> = paths.iter().map(open).collect::<Result<_>>()?;
                 let groups = |(file, parquet): (usize, &ParquetFile)| {
                     parquet.row_groups().into_iter().map(move |group| (file, group)).collect::<Vec<_>>()
                 };
@@ -151,7 +161,7 @@ impl Input {
                 Kind::Csv(paths.iter().map(open).collect::<Result<_>>()?)
             }
         };
-        Ok(Input { fs: fs.clone(), schema: schema.clone(), arrow, kind, small_bytes })
+        Ok(Input { fs: fs.clone(), schema: schema.clone(), arrow, defaults, kind, small_bytes })
     }
 
     /// Rows and bytes of the whole input, 0 where unknown.
@@ -188,6 +198,10 @@ impl Input {
         }
     }
 
+    fn converter(&self, source: &SchemaRef, place: &Place) -> Result<Converter> {
+        Converter::of_schema(&self.schema, &self.arrow, source, &self.defaults, &place.input())
+    }
+
     fn pull_batches(&self, pull: &Mutex<Pull>, rejects: &Rejects, consume: &mut Consume<'_>) -> Result<()> {
         // Batches mostly share one schema, and matching thousands of columns takes longer than converting a row of them.
         let mut known: Option<(SchemaRef, Converter)> = None;
@@ -205,7 +219,7 @@ impl Input {
                 let (_, converter) = match known.take().filter(|(schema, _)| Arc::ptr_eq(schema, &source)) {
                     Some(same) => known.insert(same),
                     None => {
-                        let converter = Converter::of_schema(&self.schema, &self.arrow, &source, &place.input())?;
+                        let converter = self.converter(&source, &place)?;
                         known.insert((source, converter))
                     }
                 };
@@ -246,7 +260,7 @@ impl Input {
     fn read_csv(&self, file: &CsvFile, number: usize, rejects: &Rejects, consume: &mut Consume<'_>) -> Result<()> {
         while let Some(chunk) = file.take_chunk(&self.fs)? {
             let (parsed, place) = file.parse(&chunk, rejects)?;
-            let converter = Converter::of_schema(&self.schema, &self.arrow, &parsed.schema(), &place.input())?;
+            let converter = self.converter(&parsed.schema(), &place)?;
             let (rows, place) = rejects.keep_fitting(&parsed, place, |rows, place| converter.convert(rows, place))?;
             let sequence = sequence(number, chunk.number);
             consume(InputBatch { rows, place, sequence, input_bytes: chunk.input_bytes })?;

@@ -12,6 +12,7 @@ mod convert;
 mod csv;
 mod csv_options;
 mod csv_records;
+mod defaults;
 mod fresh_partitions;
 mod input;
 mod label;
@@ -189,7 +190,8 @@ impl Table {
         let base = self.live.current();
         let (ratio, error_file) = (options.max_error_ratio, options.error_file.as_deref());
         let rejects = Rejects::new(&environment.fs, environment.layout.root(), ratio, error_file)?;
-        let input = Input::open(&environment.fs, source, &base.schema, self.store.inner.options.load_memory_bytes)?;
+        let memory_bytes = self.store.inner.options.load_memory_bytes;
+        let input = Input::open(&environment.fs, source, &base.schema, memory_bytes, environment.clock.now_ms())?;
         let rowset = RowsetId::random(&environment.ids);
         let record =
             OperationRecord::Rowsets { table: self.live.id(), rowsets: vec![rowset], base_version: base.version };

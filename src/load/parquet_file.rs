@@ -17,6 +17,7 @@ use parquet::schema::types::Type;
 use crate::error::{Error, Result};
 use crate::fs::{FileReader, Fs};
 use crate::load::convert::Converter;
+use crate::load::defaults::Defaults;
 use crate::schema::TableSchema;
 use crate::segment::decoded_row_bytes;
 
@@ -46,12 +47,19 @@ pub struct RowGroup {
 
 impl ParquetFile {
     /// Reads the footer and matches the columns.
-    pub fn open(fs: &Fs, path: &Path, schema: &Arc<TableSchema>, arrow: &SchemaRef) -> Result<ParquetFile> {
+    pub fn open(
+        fs: &Fs,
+        path: &Path,
+        schema: &Arc<TableSchema>,
+        arrow: &SchemaRef,
+        defaults: &Defaults,
+    ) -> Result<ParquetFile> {
         let chunks = Chunks(Arc::new(fs.open(path)?));
         let metadata = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new())
             .and_then(int96_as_microseconds)
             .map_err(|error| unreadable(path, error))?;
-        let converter = Converter::of_schema(schema, arrow, metadata.schema(), &path.display().to_string())?;
+        let input = path.display().to_string();
+        let converter = Converter::of_schema(schema, arrow, metadata.schema(), defaults, &input)?;
         Ok(ParquetFile { path: path.into(), converter, chunks, metadata })
     }
 
@@ -170,7 +178,7 @@ mod tests {
         let path = dir.path().join("t.parquet");
         std::fs::write(&path, bytes).unwrap();
         let schema = Arc::new(TableSpec::new().nullable_column("a", data_type).build("t").unwrap().0);
-        ParquetFile::open(&Fs::os(), &path, &schema, &schema.to_arrow()).unwrap()
+        ParquetFile::open(&Fs::os(), &path, &schema, &schema.to_arrow(), &Defaults::new(&schema, 0).unwrap()).unwrap()
     }
 
     #[test]

@@ -23,6 +23,7 @@ fn schema(sort_key: &[u32]) -> Arc<TableSchema> {
         data_type: data_type.clone(),
         nullable: true,
         comment: String::new(),
+        default: None,
     });
     Arc::new(TableSchema {
         columns: columns.collect(),

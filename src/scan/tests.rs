@@ -26,6 +26,7 @@ fn schema(partitioning: Partitioning) -> TableSchema {
         data_type: data_type.clone(),
         nullable: true,
         comment: String::new(),
+        default: None,
     });
     TableSchema {
         columns: columns.collect(),

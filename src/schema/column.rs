@@ -5,7 +5,7 @@ use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ColumnId, Name};
-use crate::schema::DataType;
+use crate::schema::{ColumnDefault, DataType};
 
 /// A column of a table.
 ///
@@ -17,7 +17,7 @@ use crate::schema::DataType;
 /// assert!(city.nullable);
 /// # Ok::<(), steledb::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
     /// Identity within the table and Parquet `field_id`.
@@ -31,6 +31,9 @@ pub struct Column {
     /// Free text, may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub comment: String,
+    /// What a load puts in where its input does not have the column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<ColumnDefault>,
 }
 
 impl Column {
@@ -56,6 +59,7 @@ mod tests {
             data_type: DataType::LargeInt,
             nullable: true,
             comment: String::new(),
+            default: None,
         };
         let field = column.to_arrow();
         assert_eq!(field.data_type(), &ArrowType::Decimal128(38, 0));

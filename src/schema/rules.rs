@@ -25,8 +25,13 @@ impl TableSchema {
             )));
         }
         let (mut ids, mut names) = (HashSet::new(), HashSet::new());
-        for Column { id, name, data_type, .. } in &self.columns {
+        for Column { id, name, data_type, nullable, default, .. } in &self.columns {
             data_type.check().map_err(|error| error.context(format!("column {name:?}")))?;
+            if let Some(default) = default
+                && default.checked(data_type, *nullable)?.as_ref() != Some(default)
+            {
+                return Err(Error::invalid(format!("column {name:?}: DEFAULT {default} is not of type {data_type}")));
+            }
             if *id < ColumnId::new(1) || *id > self.column_id_max {
                 let id_max = self.column_id_max;
                 return Err(Error::invalid(format!("column {name:?} has id {id}: it must be from 1 to {id_max}")));

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::{ColumnId, Name};
 use crate::limits::PARTITIONS_MAX;
 use crate::schema::partition::first_overlap;
-use crate::schema::{Column, DataType, DateUnit, PartitionBounds, PartitionSpec, Partitioning};
+use crate::schema::{Column, ColumnSpec, DataType, DateUnit, PartitionBounds, PartitionSpec, Partitioning};
 
 /// What the key columns mean.
 ///
@@ -102,32 +102,6 @@ pub struct TableSchema {
     pub properties: BTreeMap<String, String>,
 }
 
-/// A column to be made.
-///
-/// ```
-/// use steledb::{ColumnSpec, DataType, TableSpec};
-/// let city = ColumnSpec {
-///     name: "city".into(),
-///     data_type: DataType::Varchar(40),
-///     nullable: true,
-///     comment: "as on the invoice".into(),
-/// };
-/// let (schema, _) = TableSpec::new().add_column(city).build("customers")?;
-/// assert_eq!(schema.columns[0].comment, "as on the invoice");
-/// # Ok::<(), steledb::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct ColumnSpec {
-    /// Unique in the table, ignoring case; checked when the table is made.
-    pub name: String,
-    /// The type.
-    pub data_type: DataType,
-    /// Whether NULL is allowed.
-    pub nullable: bool,
-    /// Free text.
-    pub comment: String,
-}
-
 /// A table to be made: columns, sort key, partitions, distribution. Everything is checked by
 /// [`TableSpec::build`], which `Store::create_table` calls.
 ///
@@ -172,12 +146,12 @@ impl TableSpec {
 
     /// Adds a NOT NULL column.
     pub fn column(self, name: impl Into<String>, data_type: DataType) -> TableSpec {
-        self.add_column(ColumnSpec { name: name.into(), data_type, nullable: false, comment: String::new() })
+        self.add_column(ColumnSpec::new(name, data_type))
     }
 
     /// Adds a column that allows NULL.
     pub fn nullable_column(self, name: impl Into<String>, data_type: DataType) -> TableSpec {
-        self.add_column(ColumnSpec { name: name.into(), data_type, nullable: true, comment: String::new() })
+        self.add_column(ColumnSpec::new(name, data_type).nullable())
     }
 
     /// Adds a column.
@@ -269,12 +243,16 @@ impl TableSpec {
 
     fn schema(&self) -> Result<TableSchema> {
         let columns = (1..).zip(&self.columns).map(|(id, spec)| {
+            let name = Name::new(&spec.name).map_err(|error| error.context("column"))?;
+            let default = spec.default.as_ref().map(|default| default.checked(&spec.data_type, spec.nullable));
+            let default = default.transpose().map_err(|error| error.context(format!("column {name:?}")))?;
             Ok(Column {
                 id: ColumnId::new(id),
-                name: Name::new(&spec.name).map_err(|error| error.context("column"))?,
+                name,
                 data_type: spec.data_type.clone(),
                 nullable: spec.nullable,
                 comment: spec.comment.clone(),
+                default: default.flatten(),
             })
         });
         let mut schema = TableSchema {

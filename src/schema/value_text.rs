@@ -56,7 +56,7 @@ pub(super) fn parse(text: &str, data_type: &DataType) -> Result<Value, String> {
             parse_hex(text).map(Value::Binary).ok_or("expected pairs of hexadecimal digits".to_owned())
         }
         DataType::Array(_) | DataType::Map { .. } | DataType::Struct(_) => {
-            Err("ARRAY, MAP and STRUCT have no single values".to_owned())
+            Err("ARRAY, MAP and STRUCT have no single values and can only be tested for NULL".to_owned())
         }
     }
 }

@@ -4,7 +4,11 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Int32Builder, ListArray, MapBuilder, RecordBatch, StringBuilder};
+use arrow::datatypes::Int32Type;
+use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 
 struct Shell {
@@ -61,6 +65,41 @@ fn loaded_rows_are_listed_described_and_scanned() {
     assert_eq!(lines, ["name", "name 98", "name 99"]);
     assert_eq!(shell.ok(&["scan", "d.t", "--format", "csv", "--limit", "7"]).lines().count(), 8);
     assert!(shell.ok(&["scan", "d.t", "--limit", "1"]).contains("| id"));
+}
+
+/// Writes one row of lists and maps.
+fn write_nested(path: &Path) {
+    let numbers = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None])]);
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
+    maps.keys().append_value("a,b");
+    maps.values().append_value(7);
+    maps.append(true).unwrap();
+    let columns: [(&str, ArrayRef); 2] = [("numbers", Arc::new(numbers)), ("counts", Arc::new(maps.finish()))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn nested_values_are_printed_as_json_and_loaded_again() {
+    let shell = Shell::with_rows();
+    write_nested(&shell.path("nested.parquet"));
+    shell.ok(&["load", "d.n", "nested.parquet", "--create"]);
+    let described = shell.ok(&["show", "d.n"]);
+    assert!(described.contains("ARRAY<INT>") && described.contains("MAP<STRING,INT>"), "{described}");
+    let csv = shell.ok(&["scan", "d.n", "--format", "csv"]);
+    assert_eq!(csv, "numbers,counts\n\"[1,null]\",\"{\"\"a,b\"\":7}\"\n");
+    assert_eq!(shell.ok(&["scan", "d.n", "--format", "json"]), "{\"numbers\":[1,null],\"counts\":{\"a,b\":7}}\n");
+    assert!(shell.ok(&["scan", "d.n"]).contains("| [1,null] | {\"a,b\":7} |"));
+    fs::write(shell.path("nested.csv"), &csv).unwrap();
+    shell.ok(&["load", "d.n", "nested.csv"]);
+    let lines = shell.ok(&["scan", "d.n", "--format", "csv"]);
+    let lines: Vec<&str> = lines.lines().collect();
+    assert_eq!((lines.len(), lines[1]), (3, lines[2]));
+    assert_eq!(shell.ok(&["scan", "d.n", "--count", "--where", "counts is not null"]), "2\n");
+    let (code, error) = shell.fails(&["scan", "d.n", "--where", "numbers = 1"]);
+    assert!(code == 1 && error.contains("ARRAY"), "{error}");
 }
 
 #[test]

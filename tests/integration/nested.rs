@@ -4,21 +4,24 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Int32Array, Int32Builder, Int64Array, ListArray, MapBuilder, RecordBatch, StringArray,
-    StringBuilder, StructArray,
+    StringBuilder, StructArray, UInt32Array,
 };
 use arrow::datatypes::{DataType as ArrowType, Field, Int32Type, Int64Type};
+use arrow::json::ReaderBuilder;
 use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
+use serde_json::Value as Json;
 use steledb::backup::BackupOptions;
 use steledb::check::CheckLevel;
+use steledb::fs::SimFs;
 use steledb::load::{CsvOptions, LoadOptions, LoadSource};
 use steledb::progress::Observer;
 use steledb::restore::RestoreOptions;
-use steledb::schema::fingerprint_batch;
+use steledb::schema::{StructField, fingerprint_batch};
 use steledb::snapshot::Selection;
-use steledb::{ErrorKind, Label, Predicate, Store, Table, TableSpec, Value};
+use steledb::{DataType, ErrorKind, Label, Predicate, Store, Table, TableSpec, Value};
 
-use crate::support::{OnDisk, on_disk, scanned, shown};
+use crate::support::{OnDisk, on_disk, options, scanned, shown};
 
 fn spec() -> TableSpec {
     TableSpec::new()
@@ -71,7 +74,9 @@ fn csv_arrow_and_parquet_give_the_same_rows_and_fingerprints() {
     assert!(place.is_null(1) && place.is_valid(2) && place.column(0).is_null(2));
 
     let batches = on_disk.store.create_table("d", "batches", &spec()).unwrap();
-    batches.load(LoadSource::batches(vec![expected.clone()]), &LoadOptions::default()).unwrap();
+    // In another order, so that the load has to sort.
+    let turned = arrow::compute::take_record_batch(&expected, &UInt32Array::from(vec![2, 1, 0])).unwrap();
+    batches.load(LoadSource::batches(vec![turned]), &LoadOptions::default()).unwrap();
     let path = on_disk.dir.path().join("rows.parquet");
     let file = std::fs::File::create(&path).unwrap();
     let mut writer = ArrowWriter::try_new(file, expected.schema(), None).unwrap();
@@ -267,5 +272,76 @@ proptest! {
             let sorted = |mut rows: Vec<Option<Vec<Option<i32>>>>| { rows.sort(); rows };
             sorted(inside.clone()) == sorted(rows.clone())
         });
+    }
+}
+
+/// A type of a few levels.
+fn any_type() -> impl Strategy<Value = DataType> {
+    let scalar = prop::sample::select(vec![DataType::Int, DataType::String, DataType::Boolean, DataType::Double]);
+    scalar.prop_recursive(3, 12, 3, |part| {
+        prop_oneof![
+            part.clone().prop_map(DataType::array),
+            part.clone().prop_map(|value| DataType::map(DataType::String, value)),
+            prop::collection::vec(part, 1..4).prop_map(|parts| {
+                let field = |(at, part)| StructField::new(&format!("f {at}"), part).unwrap();
+                DataType::Struct(parts.into_iter().enumerate().map(field).collect())
+            }),
+        ]
+    })
+}
+
+/// A value of it as JSON.
+fn any_value(data_type: &DataType) -> BoxedStrategy<Json> {
+    let some = match data_type {
+        DataType::Int => any::<i32>().prop_map(Json::from).boxed(),
+        DataType::Boolean => any::<bool>().prop_map(Json::from).boxed(),
+        DataType::Double => (-1000i32..1000).prop_map(|number| Json::from(f64::from(number) / 8.0)).boxed(),
+        DataType::Array(element) => prop::collection::vec(any_value(element), 0..4).prop_map(Json::from).boxed(),
+        DataType::Map { value, .. } => prop::collection::btree_map("[a-c]{0,2}", any_value(value), 0..3)
+            .prop_map(|entries| Json::Object(entries.into_iter().collect()))
+            .boxed(),
+        DataType::Struct(fields) => {
+            let names: Vec<String> = fields.iter().map(|field| field.name.to_string()).collect();
+            let values: Vec<_> = fields.iter().map(|field| any_value(&field.data_type)).collect();
+            values.prop_map(move |values| Json::Object(names.iter().cloned().zip(values).collect())).boxed()
+        }
+        _ => "[ -~äß🦀]{0,5}".prop_map(Json::from).boxed(),
+    };
+    prop_oneof![1 => Just(Json::Null), 5 => some].boxed()
+}
+
+fn typed_values() -> impl Strategy<Value = (DataType, Vec<Json>)> {
+    let nested = any_type().prop_filter("has parts", |data_type| data_type.is_nested());
+    nested.prop_flat_map(|data_type| {
+        let values = prop::collection::vec(any_value(&data_type), 1..20);
+        (Just(data_type), values)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_nested_values_come_back_as_another_reader_of_json_reads_them((data_type, values) in typed_values()) {
+        let sim = SimFs::new();
+        let store = Store::create_with("/store", options(sim.fs(), 1)).unwrap();
+        store.create_database("d").unwrap();
+        let spec = TableSpec::new().nullable_column("a", data_type);
+        let table = store.create_table("d", "t", &spec).unwrap();
+        let texts: ArrayRef = Arc::new(values.iter().map(|value| Some(value.to_string())).collect::<StringArray>());
+        let batch = RecordBatch::try_from_iter([("a", texts)]).unwrap();
+        table.load(LoadSource::batches(vec![batch]), &LoadOptions::default()).unwrap();
+        drop((table, store));
+
+        // Opened again, so that the schema in the log is read and held against the one for Delta.
+        let store = Store::open_with("/store", options(sim.fs(), 2)).unwrap();
+        let table = store.table("d", "t").unwrap();
+        let mut decoder = ReaderBuilder::new(table.schema().to_arrow()).build_decoder().unwrap();
+        let lines: Vec<String> = values.iter().map(|value| format!("{{\"a\":{value}}}\n")).collect();
+        decoder.decode(lines.concat().as_bytes()).unwrap();
+        let expected = decoder.flush().unwrap().unwrap();
+        let found = table.scan().collect().unwrap().remove(0);
+        prop_assert_eq!(found.column(0), expected.column(0));
+        prop_assert_eq!(&table.version().fingerprints(None), &scanned(&table));
+        prop_assert!(store.verify(CheckLevel::Full, &Observer::silent()).unwrap().is_sound());
     }
 }

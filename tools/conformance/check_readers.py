@@ -12,6 +12,7 @@ With --check the page is compared instead of written.
 
 import argparse
 import csv
+import datetime
 import json
 import math
 import pathlib
@@ -186,6 +187,16 @@ def canonical(value, wanted) -> str:
 
     if value is None:
         return "NULL"
+    if pa.types.is_list(wanted):
+        return "[" + ", ".join(canonical(element, wanted.value_type) for element in value) + "]"
+    if pa.types.is_map(wanted):
+        # Polars has no maps: it gives lists of structs.
+        pairs = [tuple(entry.values()) if isinstance(entry, dict) else entry for entry in value]
+        return "{" + ", ".join(f"{canonical(k, wanted.key_type)}: {canonical(v, wanted.item_type)}" for k, v in pairs) + "}"
+    if pa.types.is_struct(wanted):
+        return "(" + ", ".join(f"{field.name}={canonical(value[field.name], field.type)}" for field in wanted) + ")"
+    if isinstance(value, datetime.datetime) and value.tzinfo:
+        value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
     if isinstance(value, float) and math.isnan(value):
         return "nan"
     if pa.types.is_boolean(wanted):

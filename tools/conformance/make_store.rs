@@ -16,6 +16,7 @@ use steledb::progress::Observer;
 use steledb::snapshot::Selection;
 use steledb::{DataType, Label, Name, PartitionSpec, Store, Table, TableSpec, Value};
 
+mod nested;
 mod rows;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -38,6 +39,9 @@ fn main() -> Result<()> {
     let mut cases = vec![
         types_without_datetime(&store)?,
         types_with_datetime(&store)?,
+        nested_values(&store)?,
+        nested_nulls(&store)?,
+        nested_datetime(&store)?,
         empty(&store)?,
         range_partitions(&store)?,
         list_partitions(&store)?,
@@ -90,6 +94,26 @@ fn types_with_datetime(store: &Store) -> Result<Case> {
     let spec = rows::typed_table(true).sort_key(["id"]).hash_buckets(["id"], 3);
     let mut case = case(store, "datetime", "a DATETIME column (reader feature timestampNtz)", spec)?;
     load(&mut case, rows::typed(true)?)?;
+    Ok(case)
+}
+
+fn nested_values(store: &Store) -> Result<Case> {
+    let what = "ARRAY, MAP and STRUCT within each other, empty ones, NULL elements, values and fields";
+    let mut case = case(store, "nested", what, nested::table()?)?;
+    load(&mut case, nested::rows(false)?)?;
+    Ok(case)
+}
+
+fn nested_nulls(store: &Store) -> Result<Case> {
+    let mut case = case(store, "nested_nulls", "NULL in place of an ARRAY, a MAP, a STRUCT", nested::table()?)?;
+    load(&mut case, nested::rows(true)?)?;
+    Ok(case)
+}
+
+fn nested_datetime(store: &Store) -> Result<Case> {
+    let spec = TableSpec::new().nullable_column("times", "ARRAY<DATETIME>".parse()?);
+    let mut case = case(store, "nested_datetime", "DATETIME in an ARRAY (reader feature timestampNtz)", spec)?;
+    load(&mut case, nested::times()?)?;
     Ok(case)
 }
 

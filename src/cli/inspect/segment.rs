@@ -29,7 +29,7 @@ pub(super) fn describe(bytes: &Bytes, file: &str) -> Result<Vec<String>> {
         let info = column.self_type().get_basic_info();
         let id = if info.has_id() { info.id().to_string() } else { "none".to_owned() };
         let null = if column.max_def_level() == 0 { " NOT NULL" } else { "" };
-        format!("column     {} {}{null}, field id {id}", column.name(), column.physical_type())
+        format!("column     {} {}{null}, field id {id}", column.path().string(), column.physical_type())
     }));
     for (index, group) in metadata.row_groups().iter().enumerate() {
         lines.push(row_group(index, group));

@@ -24,7 +24,9 @@ fn one(data_type: impl Borrow<DataType>) -> Arc<TableSchema> {
 fn convert_batch(schema: &Arc<TableSchema>, columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     let place = Place::Batch(7);
-    Converter::of_schema(schema, &schema.to_arrow(), &batch.schema(), &place.input())?.convert(&batch, &place)
+    let defaults = Defaults::new(schema, 1_000)?;
+    Converter::of_schema(schema, &schema.to_arrow(), &batch.schema(), &defaults, &place.input())?
+        .convert(&batch, &place)
 }
 
 fn convert(data_type: impl Borrow<DataType>, array: ArrayRef) -> Result<ArrayRef> {

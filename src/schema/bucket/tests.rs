@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, DictionaryArray, RecordBatch};
-use arrow::datatypes::Int32Type;
+use arrow::array::{
+    ArrayRef, DictionaryArray, Int32Builder, ListArray, MapBuilder, RecordBatch, StringBuilder, StructArray,
+};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType as ArrowType, Int32Type};
 
 use super::*;
 use crate::id::ColumnId;
@@ -55,11 +58,34 @@ fn sample() -> RecordBatch {
         array(&[Some("abc"), Some(""), None], "VARCHAR(10)"),
         array(&[Some("-0.0"), Some("NaN"), Some("1.5")], "DOUBLE"),
     ];
-    RecordBatch::try_from_iter(columns.into_iter().zip(["a", "b", "c"]).map(|(array, name)| (name, array))).unwrap()
+    let columns = columns.into_iter().chain(nested());
+    let names = ["a", "b", "c", "d", "e", "f"];
+    RecordBatch::try_from_iter_with_nullable(names.into_iter().zip(columns).map(|(name, array)| (name, array, true)))
+        .unwrap()
+}
+
+/// `[1, NULL]`, `[]`, NULL; `{"a": 1, "b": NULL}`, `{}`, NULL; `{1, "x"}`, `{NULL, NULL}`, NULL.
+fn nested() -> [ArrayRef; 3] {
+    let lists = [Some(vec![Some(1), None]), Some(Vec::new()), None];
+    let lists = ListArray::from_iter_primitive::<Int32Type, _, _>(lists);
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
+    for (key, value) in [("a", Some(1)), ("b", None)] {
+        maps.keys().append_value(key);
+        maps.values().append_option(value);
+    }
+    for valid in [true, true, false] {
+        maps.append(valid).unwrap();
+    }
+    let fields = vec![array(&[Some("1"), None, Some("9")], "INT"), array(&[Some("x"), None, Some("y")], "STRING")];
+    let nulls = NullBuffer::from(vec![true, true, false]);
+    let DataType::Struct(types) = "STRUCT<a INT, b STRING>".parse().unwrap() else { panic!("no STRUCT") };
+    let ArrowType::Struct(arrow) = DataType::Struct(types).to_arrow() else { panic!("no Struct") };
+    let structs = StructArray::new(arrow, fields, Some(nulls));
+    [Arc::new(lists), Arc::new(maps.finish()), Arc::new(structs)]
 }
 
 fn ids() -> Vec<ColumnId> {
-    (1..=3).map(ColumnId::new).collect()
+    (1..=6).map(ColumnId::new).collect()
 }
 
 /// The tables of `docs/format.md`.
@@ -79,6 +105,9 @@ fn rendered() -> String {
         "INT 1, NULL, -1",
         "VARCHAR(10) `\"abc\"`, `\"\"`, NULL",
         "DOUBLE -0.0, NaN, 1.5",
+        "ARRAY<INT> [1, NULL], [], NULL",
+        "MAP<STRING,INT> {\"a\": 1, \"b\": NULL}, {}, NULL",
+        "STRUCT<a INT, b STRING> {1, \"x\"}, {NULL, NULL}, NULL",
     ]) {
         text += &format!("| {id}: {values} | `{sum:016x}` |\n");
     }
@@ -129,5 +158,5 @@ fn wrong_arrays_are_refused() {
     assert!(bucket_hashes(&[dictionary]).unwrap_err().is(crate::error::ErrorKind::Unsupported));
     assert!(bucket_hashes(&[array(&[None], "INT"), array(&[], "INT")]).is_err());
     assert!(fingerprint_batch(&sample(), &ids()[..2]).is_err());
-    assert!(fingerprint_batch(&sample(), &[ColumnId::new(1); 3]).is_err());
+    assert!(fingerprint_batch(&sample(), &[ColumnId::new(1); 6]).is_err());
 }

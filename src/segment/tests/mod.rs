@@ -39,6 +39,7 @@ fn table(columns: &[(&str, DataType, bool)], sort_key: &[u32]) -> TableSchema {
         data_type: data_type.clone(),
         nullable: *nullable,
         comment: String::new(),
+        default: None,
     };
     TableSchema {
         columns: columns.iter().enumerate().map(column).collect(),
