@@ -96,10 +96,11 @@ fn find(store: &Store, live: &LiveTable) -> Result<Option<Expired>> {
         expired.horizon = version;
         for action in actions {
             match action {
-                Action::Remove { segment, .. } if !living.contains(&segment.name) => {
-                    if environment.fs.entry(&segment_path(live, &segment))?.is_some() {
-                        expired.segments.insert(segment.name, segment);
-                    }
+                Action::Remove { segment, .. }
+                    if !living.contains(&segment.name)
+                        && environment.fs.entry(&segment_path(live, &segment))?.is_some() =>
+                {
+                    expired.segments.insert(segment.name, segment);
                 }
                 // A dropped partition came back.
                 Action::Add(segment, _) => _ = expired.segments.remove(&segment.name),

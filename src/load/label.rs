@@ -46,7 +46,7 @@ pub fn loaded_before(table: &Table, label: &Label) -> Result<Option<Version>> {
     let mut loaded = is_known(&current);
     if let Some(database) = catalog.databases.get(&table.database) {
         for entry in database.tables.values() {
-            loaded = loaded || is_known(&*table.store.live_table(entry.table)?.current());
+            loaded = loaded || is_known(&table.store.live_table(entry.table)?.current());
         }
     }
     Ok(loaded.then_some(current.version))

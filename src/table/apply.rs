@@ -372,7 +372,8 @@ impl TabletChange<'_> {
 
 /// Once the meta was checked: as many empty tablets as it has buckets.
 fn empty_tablets(meta: &PartitionMeta) -> Vec<Arc<TabletVersion>> {
-    vec![Arc::new(TabletVersion::default()); meta.buckets as usize]
+    let empty = Arc::new(TabletVersion::default());
+    vec![empty; meta.buckets as usize]
 }
 
 fn twice(segment: &SegmentMeta) -> Error {
