@@ -17,6 +17,7 @@ mod full_disk;
 mod golden;
 mod load;
 mod load_errors;
+mod model;
 mod nested;
 mod processes;
 mod recycle;
