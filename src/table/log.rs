@@ -119,10 +119,17 @@ pub(super) fn read_next(fs: &Fs, before: &TableVersion) -> Result<TableVersion> 
 
 fn check_chain(layout: &TableLayout, version: Version, commit: &DecodedCommit, expected: Digest) -> Result<()> {
     if commit.previous != expected {
+        let (file, found) = (layout.version(version), commit.previous);
+        let Some(before) = version.get().checked_sub(1) else {
+            return Err(Error::corrupt(format!(
+                "{}: it follows the digest {found}, but nothing comes before version 0: it is not the first file of a log",
+                file.display()
+            )));
+        };
         return Err(Error::corrupt(format!(
-            "{}: it follows the digest {}, but the version before has {expected}: one of both files is not of this log",
-            layout.version(version).display(),
-            commit.previous
+            "{}: it follows the digest {found}, but {} has {expected}: one of both files is not of this log",
+            file.display(),
+            layout.version(Version::new(before)).display()
         )));
     }
     Ok(())

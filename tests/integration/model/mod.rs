@@ -14,7 +14,7 @@ use run::Run;
 /// Seeds of a usual run, in so many parts that run at the same time.
 const SEEDS: u64 = 2000;
 const PARTS: u64 = 2;
-const STEPS: usize = 25;
+const STEPS: usize = 30;
 
 fn seeds(part: u64) -> Vec<u64> {
     let (first, end) = match std::env::var("STELE_MODEL_SEEDS") {
@@ -33,6 +33,7 @@ fn run_part(part: u64) {
     for seed in &seeds {
         let result = catch_unwind(AssertUnwindSafe(|| {
             let mut run = Run::new(*seed);
+            run.create();
             (0..STEPS).for_each(|_| run.step());
             run.finish()
         }));

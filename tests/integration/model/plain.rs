@@ -8,16 +8,17 @@ use steledb::UndoId;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlainTable {
     pub partitions: BTreeMap<i64, BTreeSet<i64>>,
-    /// Tables of one identity are the same table under different names or at different moments.
-    pub identity: u64,
+    /// Rows of dropped partitions, by partition, the last one dropped at the end. They are not part of a backup.
+    pub dropped: BTreeMap<i64, Vec<BTreeSet<i64>>>,
 }
 
 /// Partitions of a table; the row `id` belongs to `id % PARTITIONS`.
 pub const PARTITIONS: i64 = 3;
 
 impl PlainTable {
-    pub fn new(identity: u64) -> PlainTable {
-        PlainTable { partitions: (0..PARTITIONS).map(|part| (part, BTreeSet::new())).collect(), identity }
+    pub fn new() -> PlainTable {
+        let partitions = (0..PARTITIONS).map(|part| (part, BTreeSet::new())).collect();
+        PlainTable { partitions, ..PlainTable::default() }
     }
 
     pub fn ids(&self) -> Vec<i64> {
@@ -61,12 +62,14 @@ impl Plain {
         let mut after = self.clone();
         for (name, source) in from {
             let Some(part) = partition else {
-                after.tables.insert(name.clone(), source.clone());
+                after.tables.insert(name.clone(), PlainTable { dropped: BTreeMap::new(), ..source.clone() });
                 continue;
             };
             let Some(rows) = source.partitions.get(&part) else { continue };
-            let empty = PlainTable { partitions: BTreeMap::new(), identity: source.identity };
-            after.tables.entry(name.clone()).or_insert(empty).partitions.insert(part, rows.clone());
+            let table = after.tables.entry(name.clone()).or_default();
+            table.partitions.insert(part, rows.clone());
+            // The restored table is a new one, with a log of its own.
+            table.dropped.clear();
         }
         after
     }

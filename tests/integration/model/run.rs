@@ -15,8 +15,8 @@ use steledb::restore::RestoreOptions;
 use steledb::scan::Scan;
 use steledb::snapshot::{Selection, TableSelection};
 use steledb::{
-    Clock, DataType, ErrorKind, IdSource, Label, Name, PartitionSpec, Store, StoreOptions, Table, TableSpec, Value,
-    Version,
+    Clock, DataType, ErrorKind, IdSource, Label, Name, PartitionSpec, RecoverOptions, RecycledItem, RecycledName,
+    Store, StoreOptions, Table, TableSpec, Value, Version,
 };
 
 use super::plain::{PARTITIONS, Plain, PlainTable, PlainUndo, Shown, Tables};
@@ -61,6 +61,8 @@ pub struct Run {
     random: StdRng,
     sim: SimFs,
     clock: Clock,
+    /// Tables that were dropped, by the name they had, the last one at the end.
+    dropped: Vec<(String, PlainTable)>,
     /// None only between two openings.
     store: Option<Store>,
     plain: Plain,
@@ -91,6 +93,7 @@ impl Run {
             plain: Plain::default(),
             undo: Vec::new(),
             history: BTreeMap::new(),
+            dropped: Vec::new(),
             held: None,
             next_id: 0,
             next_label: 0,
@@ -112,7 +115,7 @@ impl Run {
             };
             self.sim.plan(Some(FaultPlan { at, fault }));
         }
-        match self.random.random_range(0..24) {
+        match self.random.random_range(0..26) {
             0 | 1 => self.create(),
             2 => self.drop_table(),
             3 => self.rename(),
@@ -129,6 +132,7 @@ impl Run {
             20 => self.collect(),
             21 => self.reopen(),
             22 => self.travel(),
+            23 | 24 => self.recover(),
             _ => self.hold(),
         }
         self.sim.plan(None);
@@ -261,15 +265,15 @@ impl Run {
         TABLES[self.random.random_range(0..TABLES.len())].to_owned()
     }
 
-    fn create(&mut self) {
+    /// CREATE TABLE.
+    pub fn create(&mut self) {
         let name = self.any_name();
         let result = self.store().create_table("d", &name, &spec()).map(drop);
         if self.plain.tables.contains_key(&name) {
             return self.expect_refused("create refused", result, &[ErrorKind::AlreadyExists]);
         }
         let mut after = self.plain.clone();
-        self.next_id += 1;
-        after.tables.insert(name, PlainTable::new(self.next_id as u64));
+        after.tables.insert(name, PlainTable::new());
         self.expect("create", result, after);
     }
 
@@ -280,8 +284,45 @@ impl Run {
             return self.expect_refused("drop refused", result, &[ErrorKind::NotFound]);
         }
         let mut after = self.plain.clone();
-        after.tables.remove(&name);
+        let table = after.tables.remove(&name).unwrap();
         self.expect("drop", result, after);
+        if !self.plain.tables.contains_key(&name) {
+            self.dropped.push((name, table));
+        }
+    }
+
+    /// The table that was dropped last, or a partition of a table there is.
+    fn recover(&mut self) {
+        let options = RecoverOptions::default();
+        self.forget_expired();
+        if self.random.random() {
+            let Some((name, table)) = self.any_table() else { return };
+            let part = self.random.random_range(0..PARTITIONS);
+            let result = table.recover_partition(&format!("p{part}"), &options);
+            let mut after = self.plain.clone();
+            let plain = after.tables.get_mut(&name).unwrap();
+            let rows = plain.dropped.get_mut(&part).and_then(Vec::pop);
+            return match rows.filter(|_| !plain.partitions.contains_key(&part)) {
+                Some(rows) => {
+                    plain.partitions.insert(part, rows);
+                    self.expect("recover partition", result, after);
+                }
+                None => {
+                    self.expect_refused("recover refused", result, &[ErrorKind::NotFound, ErrorKind::AlreadyExists])
+                }
+            };
+        }
+        let Some((name, plain)) = self.dropped.last().cloned() else { return };
+        let result = self.store().recover_table("d", &name, &options);
+        if self.plain.tables.contains_key(&name) {
+            return self.expect_refused("recover refused", result, &[ErrorKind::AlreadyExists]);
+        }
+        let mut after = self.plain.clone();
+        after.tables.insert(name.clone(), plain);
+        self.expect("recover", result, after);
+        if self.plain.tables.contains_key(&name) {
+            self.dropped.pop();
+        }
     }
 
     fn rename(&mut self) {
@@ -345,8 +386,12 @@ impl Run {
         let part = self.random.random_range(0..PARTITIONS);
         let result = table.drop_partition(&format!("p{part}"));
         let mut after = self.plain.clone();
-        match after.tables.get_mut(&name).unwrap().partitions.remove(&part) {
-            Some(_) => _ = self.expect("drop partition", result, after),
+        let plain = after.tables.get_mut(&name).unwrap();
+        match plain.partitions.remove(&part) {
+            Some(rows) => {
+                plain.dropped.entry(part).or_default().push(rows);
+                self.expect("drop partition", result, after);
+            }
             None => self.expect_refused("drop refused", result, &[ErrorKind::NotFound, ErrorKind::Invalid]),
         }
     }
@@ -458,11 +503,30 @@ impl Run {
     fn collect(&mut self) {
         self.clock.advance(self.random.random_range(0..2 * DAY_MS));
         let result = self.store().collect().map(drop);
+        self.forget_expired();
         let known: BTreeSet<_> = self.store().undo_list().into_iter().map(|entry| entry.undo).collect();
         self.undo.retain(|undo| undo.undo.is_some_and(|id| known.contains(&id)));
         let plain = self.plain.clone();
         self.expect("collect", result, plain);
         self.read_held();
+    }
+
+    /// What the recycle bin no longer has cannot be recovered by the maps either.
+    fn forget_expired(&mut self) {
+        let bin = self.store().recycle_bin().unwrap();
+        let tables = bin.iter().filter(|item| matches!(item.name, RecycledName::Table(..))).count();
+        // Entries go in the order in which they came.
+        self.dropped.drain(..self.dropped.len().saturating_sub(tables));
+        for (name, plain) in &mut self.plain.tables {
+            for (part, rows) in &mut plain.dropped {
+                let is_it = |item: &&RecycledItem| {
+                    matches!(&item.name, RecycledName::Partition(_, table, partition)
+                        if table.as_str() == name && partition.as_str() == format!("p{part}"))
+                };
+                let left = bin.iter().filter(is_it).count();
+                rows.drain(..rows.len().saturating_sub(left));
+            }
+        }
     }
 
     fn reopen(&mut self) {
