@@ -24,7 +24,10 @@ READERS = ["deltalake", "polars", "chdb"]
 PLACES = ["live", "snapshot", "repository"]
 
 # (reader, case) -> issue of that reader. A fault that no longer shows must be taken off: the run fails on it too.
-KNOWN_FAULTS: dict[tuple[str, str], str] = {}
+KNOWN_FAULTS: dict[tuple[str, str], str] = {
+    # Arrays and maps cannot be NULL there: they come out empty.
+    ("chdb", "nested_nulls"): "ClickHouse#52562",
+}
 
 
 def main() -> int:

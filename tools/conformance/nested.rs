@@ -33,7 +33,8 @@ pub fn rows(nulls: bool) -> Result<RecordBatch> {
     let counts = map(schema.field(2).data_type(), &[2, 0, 1], &["a", "b", "a"], &[Some(1), None, Some(-1)], &nulls)?;
     let ArrowType::Struct(fields) = schema.field(3).data_type() else { return Err("place is no STRUCT".into()) };
     let names = Arc::new(Schema::new(fields.clone()));
-    let names = list(&names, 1, &[1, 0, 2], text(&[x, z, y]), &Some(NullBuffer::from(vec![true, false, true])))?;
+    let no_names = nulls.as_ref().map(|_| NullBuffer::from(vec![true, false, true]));
+    let names = list(&names, 1, &[1, 0, 2], text(&[x, z, y]), &no_names)?;
     let xs: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(i32::MIN)]));
     let place = StructArray::try_new(fields.clone(), vec![xs, names], nulls.clone())?;
     let ArrowType::List(inner) = schema.field(4).data_type() else { return Err("deep is no ARRAY".into()) };

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod damage;
+mod nested;
 mod round_trip;
 
 use std::io::Write;
