@@ -1,4 +1,7 @@
-//! The hot parts of the engine, each on its own: `cargo bench`.
+//! The hot parts of the engine, each as much on its own as the public API lets it be: `cargo bench`.
+//!
+//! What loads and scans do is measured on files in memory, so that no disk is part of it; the parts of a load show in the
+//! differences: `load/plain` encodes, checks and hashes, each of the others adds one part to it.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -6,34 +9,77 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use steledb::fs::{Fs, SimFs};
 use steledb::load::{LoadOptions, LoadSource};
+use steledb::scan::Access;
 use steledb::schema::{bucket_hashes, fingerprint_batch};
-use steledb::{DataType, Digest, Predicate, Store, Table, TableSpec, Value};
+use steledb::snapshot::Selection;
+use steledb::{DataType, Digest, Label, Name, PartitionSpec, Predicate, Store, StoreOptions, Table, TableSpec, Value};
 
 const ROWS: usize = 100_000;
+/// Partitions of the table that is pruned and linked, each with so many segments.
+const PARTITIONS: i64 = 100;
+const LOADS: i64 = 10;
 
-/// Ids in no order and a short text for each.
+/// Ids in no order, a part of 0 to 99 and a short text for each.
 fn batch() -> RecordBatch {
     let ids = (0..ROWS as i64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64) >> 20);
-    let ids: Int64Array = ids.map(Some).collect();
-    let names: StringArray = ids.values().iter().map(|id| Some(format!("name {}", id % 1000))).collect();
-    let columns: [(&str, ArrayRef); 2] = [("id", Arc::new(ids)), ("name", Arc::new(names))];
+    rows(ids.collect())
+}
+
+fn rows(ids: Vec<i64>) -> RecordBatch {
+    let parts: Int64Array = ids.iter().map(|id| Some(id.rem_euclid(PARTITIONS))).collect();
+    let names: StringArray = ids.iter().map(|id| Some(format!("name {}", id % 1000))).collect();
+    let ids = Int64Array::from(ids);
+    let columns: [(&str, ArrayRef); 3] = [("id", Arc::new(ids)), ("part", Arc::new(parts)), ("name", Arc::new(names))];
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-fn table(store: &Store, name: &str) -> Table {
-    let spec = TableSpec::new()
+fn ids_of(batch: &RecordBatch) -> &Int64Array {
+    batch.column(0).as_any().downcast_ref().unwrap()
+}
+
+/// `id`, `part` and `name`, in one tablet and unsorted.
+fn plain() -> TableSpec {
+    TableSpec::new()
         .column("id", DataType::BigInt)
+        .column("part", DataType::BigInt)
         .column("name", DataType::Varchar(20))
-        .sort_key(["id"])
-        .hash_buckets(["id"], 4);
-    store.create_table("bench", name, &spec).unwrap()
+}
+
+fn partitioned() -> TableSpec {
+    let range = |part: i64| {
+        let bound = |part: i64| vec![Value::Int(part.into())];
+        PartitionSpec::range(Name::new(format!("p{part}")).unwrap(), bound(part), bound(part + 1))
+    };
+    plain().partition_by_range(["part"], (0..PARTITIONS).map(range))
+}
+
+fn store_in_memory() -> Store {
+    let options = StoreOptions { fs: SimFs::new().fs(), ..StoreOptions::default() };
+    let store = Store::create_with("/store", options).unwrap();
+    store.create_database("bench").unwrap();
+    store
+}
+
+fn load(table: &Table, batch: &RecordBatch) {
+    table.load(LoadSource::batches(vec![batch.clone()]), &LoadOptions::default()).unwrap();
+}
+
+/// A table of 1,000 small segments in 100 directories.
+fn table_of_many_segments(store: &Store) -> Table {
+    let table = store.create_table("bench", "many", &partitioned().sort_key(["id"])).unwrap();
+    for number in 0..LOADS {
+        load(&table, &rows((number * PARTITIONS..(number + 1) * PARTITIONS).collect()));
+    }
+    assert_eq!(table.version().segments().count() as i64, LOADS * PARTITIONS);
+    table
 }
 
 fn hashing(criterion: &mut Criterion) {
     let batch = batch();
-    let ids: Vec<_> = (1..=2).map(steledb::ColumnId::new).collect();
+    let ids: Vec<_> = (1..=3).map(steledb::ColumnId::new).collect();
     let bytes = vec![7; 16 << 20];
     let mut group = criterion.benchmark_group("hashing");
     group.throughput(Throughput::Elements(ROWS as u64));
@@ -44,27 +90,110 @@ fn hashing(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn load_and_scan(criterion: &mut Criterion) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::create(dir.path().join("store")).unwrap();
-    store.create_database("bench").unwrap();
+fn loading(criterion: &mut Criterion) {
     let batch = batch();
-    let mut group = criterion.benchmark_group("rows");
+    let specs = [
+        ("plain", plain()),
+        ("sort", plain().sort_key(["id"])),
+        ("route to 16 buckets", plain().hash_buckets(["id"], 16)),
+        ("route to 100 partitions", partitioned()),
+    ];
+    let mut group = criterion.benchmark_group("load");
     group.throughput(Throughput::Elements(ROWS as u64)).sample_size(20);
-    let loaded = table(&store, "loaded");
-    group.bench_function("load", |bencher| {
-        bencher.iter(|| loaded.load(LoadSource::batches(vec![batch.clone()]), &LoadOptions::default()).unwrap())
-    });
-    let scanned = table(&store, "scanned");
-    scanned.load(LoadSource::batches(vec![batch.clone()]), &LoadOptions::default()).unwrap();
-    group.bench_function("scan", |bencher| bencher.iter(|| scanned.scan().collect().unwrap()));
-    let id = batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap().value(ROWS / 2);
+    for (name, spec) in specs {
+        // A store for each load, so that neither its log nor its files grow.
+        let fresh = || store_in_memory().create_table("bench", "loaded", &spec).unwrap();
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched_ref(fresh, |table| load(table, &batch), BatchSize::PerIteration)
+        });
+    }
+    group.finish();
+}
+
+fn scanning(criterion: &mut Criterion) {
+    let store = store_in_memory();
+    let batch = batch();
+    let table = store.create_table("bench", "scanned", &plain().sort_key(["id"])).unwrap();
+    load(&table, &batch);
+    let mut group = criterion.benchmark_group("scan");
+    group.throughput(Throughput::Elements(ROWS as u64)).sample_size(20);
+    group.bench_function("all columns", |bencher| bencher.iter(|| table.scan().collect().unwrap()));
+    group.bench_function("one column", |bencher| bencher.iter(|| table.scan().columns(&["id"]).collect().unwrap()));
+    let id = ids_of(&batch).value(ROWS / 2);
     group.throughput(Throughput::Elements(1));
     group.bench_function("point lookup", |bencher| {
-        bencher.iter(|| scanned.scan().filter(Predicate::eq("id", Value::Int(id.into()))).collect().unwrap())
+        bencher.iter(|| table.scan().filter(Predicate::eq("id", Value::Int(id.into()))).collect().unwrap())
     });
     group.finish();
 }
 
-criterion_group!(benches, hashing, load_and_scan);
+/// Blocks of a file of the operating system, whose checksums are compared as they are read.
+fn checking_blocks(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path().join("store")).unwrap();
+    store.create_database("bench").unwrap();
+    let table = store.create_table("bench", "checked", &plain()).unwrap();
+    load(&table, &batch());
+    let bytes: u64 = table.version().segments().map(|segment| segment.size_bytes).sum();
+    let mut group = criterion.benchmark_group("checked blocks");
+    group.throughput(Throughput::Bytes(bytes)).sample_size(20);
+    for (name, access) in [("mapped", Access::Map), ("read", Access::Read)] {
+        group.bench_function(name, |bencher| bencher.iter(|| table.scan().access(access).collect().unwrap()));
+    }
+    group.finish();
+}
+
+fn pruning(criterion: &mut Criterion) {
+    let store = store_in_memory();
+    let table = table_of_many_segments(&store);
+    let mut group = criterion.benchmark_group("prune");
+    group.throughput(Throughput::Elements((LOADS * PARTITIONS) as u64));
+    let mut plan = |name: &str, column: &str, value: i128| {
+        let condition = Predicate::eq(column, Value::Int(value));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| table.scan().filter(condition.clone()).plan().unwrap().units().len())
+        });
+    };
+    plan("1,000 segments by partition", "part", 7);
+    plan("1,000 segments by bounds", "id", 7);
+    group.finish();
+}
+
+fn linking(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path().join("store")).unwrap();
+    store.create_database("bench").unwrap();
+    table_of_many_segments(&store);
+    let mut group = criterion.benchmark_group("link");
+    group.throughput(Throughput::Elements((LOADS * PARTITIONS) as u64)).sample_size(10);
+    let label = Label::new("linked").unwrap();
+    let drop_last = || {
+        let _ = store.drop_snapshot(&label);
+    };
+    group.bench_function("snapshot of 1,000 segments", |bencher| {
+        bencher.iter_batched(
+            drop_last,
+            |()| store.create_snapshot(&label, &Selection::Store, &Default::default()).unwrap(),
+            BatchSize::PerIteration,
+        )
+    });
+    let fs = Fs::os();
+    let source = dir.path().join("source");
+    fs.replace(&source, b"bytes").unwrap();
+    let links = dir.path().join("links");
+    let fresh = || {
+        fs.remove_tree(&links).unwrap();
+        fs.create_dir(&links).unwrap();
+    };
+    group.bench_function("1,000 links alone", |bencher| {
+        bencher.iter_batched(
+            fresh,
+            |()| (0..LOADS * PARTITIONS).for_each(|n| fs.link(&source, &links.join(n.to_string())).unwrap()),
+            BatchSize::PerIteration,
+        )
+    });
+    group.finish();
+}
+
+criterion_group!(benches, hashing, loading, scanning, checking_blocks, pruning, linking);
 criterion_main!(benches);
