@@ -60,6 +60,8 @@ pub(super) fn backup_percent(bench: &mut Bench<'_>) -> Result<Run> {
     let (run, report) = bench.measure(|| store.backup(&repository, &options))?;
     repository.drop_backup(&options.label)?;
     store.drop_table(DATABASE, NEW)?;
+    // Or the store would grow with every run.
+    store.empty_recycle_bin(None)?;
     Ok(run
         .count("bytes", report.copied_bytes)
         .count("changed_bytes", loaded.bytes)
@@ -81,6 +83,7 @@ pub(super) fn restore_beside(bench: &mut Bench<'_>) -> Result<Run> {
     options.observer = bench.observer();
     let (run, report) = bench.measure(|| store.restore(&repository, &options))?;
     store.drop_database_with_tables(BESIDE)?;
+    store.empty_recycle_bin(None)?;
     let all = report.linked_bytes + report.fetched_bytes;
     Ok(run.count("bytes", all).count("linked", report.linked).count("fetched", report.fetched))
 }

@@ -141,7 +141,7 @@ impl<'a> Bench<'a> {
         }
         let root = self.path("store");
         let kept = match self.fs.entry(&root)? {
-            Some(_) => Some(Store::open(&root)?).filter(|store| is_loaded(store)),
+            Some(_) => Some(Store::open(&root)?).filter(is_loaded),
             None => None,
         };
         let store = match kept {
