@@ -1,12 +1,15 @@
 //! The CPU pool: rayon with a fixed number of threads, one for each store. Never wait for the network inside it.
 //! Beside it the memory that concurrent loads of a store share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
+
+/// Threads for each worker while they wait for a disk: eight writing past the page cache keep one busy on two cores.
+const WAITING_THREADS: usize = 4;
 
 /// A pool of worker threads; cheap to clone.
 #[derive(Clone)]
@@ -39,6 +42,33 @@ impl CpuPool {
         F: Fn(T) -> Result<R> + Send + Sync,
     {
         self.pool.install(|| items.into_par_iter().map(work).collect())
+    }
+
+    /// Runs `work` on every item, on several threads for each worker: for work that mostly waits for a disk. A pool of one
+    /// worker does it in order. Gives an error if there was one; items not begun by then are skipped.
+    pub fn for_each_waiting<T: Send>(&self, items: Vec<T>, work: impl Fn(T) -> Result<()> + Sync) -> Result<()> {
+        let threads = if self.threads() == 1 { 1 } else { self.threads() * WAITING_THREADS };
+        let (threads, queue, failed) = (threads.min(items.len()), Mutex::new(items.into_iter()), Mutex::new(None));
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let run = || {
+            while let Some(item) = next() {
+                if let Err(error) = work(item) {
+                    // Nobody begins another one.
+                    queue.lock().unwrap_or_else(PoisonError::into_inner).by_ref().for_each(drop);
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }
+        };
+        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(run))));
+        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs both, side by side if a worker is free, and gives both results.
+    pub fn join<A: Send, B: Send>(&self, one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B + Send) -> (A, B) {
+        self.pool.join(one, other)
     }
 
     /// Runs `work` inside the pool, so that rayon calls in it use its threads.
@@ -88,8 +118,27 @@ impl Drop for MemoryShare {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waiting_work_is_done_once_and_stops_at_an_error() {
+        for threads in [1, 2] {
+            let pool = CpuPool::new(threads).unwrap();
+            let done = AtomicU64::new(0);
+            let add = |item: u64| {
+                done.fetch_add(item, Ordering::Relaxed);
+                if item == 50 { Err(Error::invalid("fifty")) } else { Ok(()) }
+            };
+            pool.for_each_waiting((0..50).collect(), add).unwrap();
+            assert_eq!(done.swap(0, Ordering::Relaxed), 49 * 25);
+            pool.for_each_waiting(Vec::new(), add).unwrap();
+            let error = pool.for_each_waiting((0..1_000_000).collect(), add).unwrap_err();
+            assert!(error.to_string().contains("fifty"));
+            assert!(done.into_inner() < 999_999 * 500_000, "not all of them were begun");
+        }
+    }
 
     #[test]
     fn members_share_a_memory_budget_equally_while_they_are_there() {

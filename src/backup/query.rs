@@ -5,9 +5,11 @@
 //! say the state faithfully (some partitions only; two segments of one key), nothing is published: right or refused. A
 //! crash before it leaves the version out, and the next backup publishes the newer state.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::delta::{Action, Protocol, ROOT_DIGEST, TableMetadata, encode_commit, seal, unseal};
@@ -18,6 +20,7 @@ use crate::fs::Put;
 use crate::id::{BackupId, LineageId, TableId};
 use crate::limits::LOG_FILE_BYTES_MAX;
 use crate::repository::{Repository, RepositoryKey};
+use crate::segment_meta::SegmentMeta;
 
 /// Rivals that may publish a version first before this backup gives up.
 const CONFLICTS_MAX: u32 = 100;
@@ -39,7 +42,7 @@ pub(super) fn publish_tables(repository: &Repository, backup: BackupId, manifest
 }
 
 fn publish_table(repository: &Repository, backup: BackupId, created_ms: i64, table: &ManifestTable) -> Result<()> {
-    let Some(adds) = adds_of(table)? else { return Ok(()) };
+    let Some(adds) = adds_of(table) else { return Ok(()) };
     let mut log = Log::default();
     for _ in 0..CONFLICTS_MAX {
         log.read_on(repository, table.lineage)?;
@@ -58,21 +61,28 @@ fn publish_table(repository: &Repository, backup: BackupId, created_ms: i64, tab
     Err(Error::conflict(format!("{CONFLICTS_MAX} other backups published a version of table {} first", table.name)))
 }
 
-/// The `add` lines of a table by path; `None` if two segments lie under one key.
-fn adds_of(table: &ManifestTable) -> Result<Option<BTreeMap<String, Json>>> {
-    let mut adds = BTreeMap::new();
+/// The segments of a table by path.
+type Adds<'a> = BTreeMap<String, &'a Arc<SegmentMeta>>;
+
+/// What a table holds; `None` if two segments lie under one key.
+fn adds_of(table: &ManifestTable) -> Option<Adds<'_>> {
+    let mut adds = Adds::new();
     for segment in table.partitions.iter().flat_map(|partition| &partition.segments) {
         let Some(nonce) = segment.nonce else { continue };
         let path = path_of(&SegmentKey { lineage: table.lineage, digest: segment.segment.digest, nonce });
-        let action = Action::Add(Arc::new(segment.segment.clone()), true);
-        for mut line in lines_of(&[action])? {
-            line["add"]["path"] = path.clone().into();
-            if adds.insert(path.clone(), line).is_some() {
-                return Ok(None);
-            }
+        if adds.insert(path, &segment.segment).is_some() {
+            return None;
         }
     }
-    Ok(Some(adds))
+    Some(adds)
+}
+
+/// The `add` of a segment that lies at this path.
+fn add_line(path: &str, segment: &Arc<SegmentMeta>) -> Result<Json> {
+    let mut lines = lines_of(&[Action::Add(segment.clone(), true)])?;
+    let mut line = lines.pop().ok_or_else(|| Error::invalid(format!("{path}: no line")))?;
+    line["add"]["path"] = path.into();
+    Ok(line)
 }
 
 /// The path of a segment in its table's directory.
@@ -86,6 +96,21 @@ fn lines_of(actions: &[Action]) -> Result<Vec<Json>> {
     let (bytes, _) = encode_commit(actions, ROOT_DIGEST, None);
     let lines = bytes.split(|byte| *byte == b'\n').take(actions.len());
     lines.map(|line| serde_json::from_slice(line).map_err(|error| Error::invalid(error.to_string()))).collect()
+}
+
+/// What is read of most lines.
+#[derive(Deserialize)]
+struct FileLine<'a> {
+    #[serde(borrow, default)]
+    add: Option<FilePath<'a>>,
+    #[serde(borrow, default)]
+    remove: Option<FilePath<'a>>,
+}
+
+#[derive(Deserialize)]
+struct FilePath<'a> {
+    #[serde(borrow)]
+    path: Cow<'a, str>,
 }
 
 /// What the published versions of a table say.
@@ -134,14 +159,20 @@ impl Log {
     }
 
     fn apply(&mut self, bytes: &[u8], lineage: LineageId) -> Result<()> {
+        let no_json = |error| Error::corrupt("a line of the version is no JSON").with_source(error);
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let line: Json = serde_json::from_slice(line)
-                .map_err(|error| Error::corrupt("a line of the version is no JSON").with_source(error))?;
-            if let Some(path) = line["add"]["path"].as_str() {
-                self.live.insert(checked_path(path, lineage)?);
-            } else if let Some(path) = line["remove"]["path"].as_str() {
-                self.live.remove(path);
-            } else if let Some(backup) = line["txn"]["appId"].as_str().and_then(|id| id.strip_prefix(APP_ID)) {
+            // Nearly all lines are these, and of them only the path counts.
+            let file: FileLine<'_> = serde_json::from_slice(line).map_err(no_json)?;
+            if let Some(file) = file.add {
+                self.live.insert(checked_path(&file.path, lineage)?);
+                continue;
+            }
+            if let Some(file) = file.remove {
+                self.live.remove(&*file.path);
+                continue;
+            }
+            let line: Json = serde_json::from_slice(line).map_err(no_json)?;
+            if let Some(backup) = line["txn"]["appId"].as_str().and_then(|id| id.strip_prefix(APP_ID)) {
                 self.backups.insert(backup.to_owned());
                 self.backup_ms = self.backup_ms.max(line["txn"]["lastUpdated"].as_i64());
             } else if line["metaData"].is_object() {
@@ -160,7 +191,7 @@ impl Log {
         created_ms: i64,
         now_ms: i64,
         table: &ManifestTable,
-        adds: &BTreeMap<String, Json>,
+        adds: &Adds<'_>,
     ) -> Result<Option<Vec<u8>>> {
         // In-commit timestamps rise strictly, whatever the clock does.
         let timestamp_ms = self.timestamp_ms.map_or(now_ms, |last_ms| now_ms.max(last_ms.saturating_add(1)));
@@ -180,14 +211,15 @@ impl Log {
         let removes: Vec<Json> = removed
             .map(|path| json!({"remove": {"path": path, "deletionTimestamp": timestamp_ms, "dataChange": true}}))
             .collect();
-        let added: Vec<&Json> =
-            adds.iter().filter(|(path, _)| !self.live.contains(*path)).map(|(_, line)| line).collect();
+        let added: Vec<_> = adds.iter().filter(|(path, _)| !self.live.contains(*path)).collect();
         if removes.is_empty() && added.is_empty() && self.metadata.as_ref() == lines.last() {
             return Ok(None);
         }
         lines.push(json!({"txn": {"appId": format!("{APP_ID}{backup}"), "version": 1, "lastUpdated": created_ms}}));
         lines.extend(removes);
-        lines.extend(added.into_iter().cloned());
+        for (path, segment) in added {
+            lines.push(add_line(path, segment)?);
+        }
         let text: Vec<String> = lines.iter().map(Json::to_string).collect();
         let (bytes, _) = seal((text.join("\n") + "\n").into_bytes(), self.newest.unwrap_or(ROOT_DIGEST), None);
         Ok(Some(bytes))

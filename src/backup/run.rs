@@ -1,6 +1,7 @@
 //! The verb: one backup from beginning to end.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use crate::backup::plan::{Content, Plan, Wanted, wanted_of};
 use crate::backup::publish::{abandon, publish};
@@ -14,11 +15,11 @@ use crate::repository::{PutRecord, Repository, RepositoryKey, only_database};
 use crate::snapshot::manifest_of;
 use crate::store::{Frozen, Store};
 
-/// Times of the phases, in milliseconds since 1970.
+/// When the phases ended.
 struct Times {
-    begun_ms: i64,
-    planned_ms: i64,
-    uploaded_ms: i64,
+    begun: Instant,
+    planned: Instant,
+    uploaded: Instant,
 }
 
 impl Store {
@@ -29,8 +30,7 @@ impl Store {
     }
 
     fn backup_unnamed(&self, repository: &Repository, options: &BackupOptions) -> Result<BackupReport> {
-        let clock = &self.inner.environment.clock;
-        let begun_ms = clock.now_ms();
+        let begun = Instant::now();
         repository.check_writable()?;
         registry::check_apart(self, repository)?;
         options.observer.check()?;
@@ -45,14 +45,14 @@ impl Store {
         phase.check()?;
 
         let backup = BackupId::random(&repository.ids);
-        let mut times = Times { begun_ms, planned_ms: begun_ms, uploaded_ms: begun_ms };
+        let mut times = Times { begun, planned: begun, uploaded: begun };
         let steps = || -> Result<()> {
             let pins = pin_and_claim(repository, backup, &manifest, &mut plan)?;
             drop(phase);
-            times.planned_ms = clock.now_ms();
+            times.planned = Instant::now();
             let environment = &self.inner.environment;
             upload(repository, &environment.fs, &environment.pool, &plan, &options.observer)?;
-            times.uploaded_ms = clock.now_ms();
+            times.uploaded = Instant::now();
             let _phase = options.observer.begin(Phase::Publish, 0, 0);
             options.observer.check()?;
             plan.complete(&mut manifest);
@@ -63,7 +63,7 @@ impl Store {
             abandon(repository, &options.label, backup, error)?;
         }
         query::publish_tables(repository, backup, &manifest);
-        Ok(report(backup, &manifest, &plan, &times, clock.now_ms()))
+        Ok(report(backup, &manifest, &plan, &times))
     }
 }
 
@@ -121,7 +121,7 @@ fn put_pin(repository: &Repository, backup: BackupId, number: u32, keys: Vec<(Se
     }
 }
 
-fn report(backup: BackupId, manifest: &Manifest, plan: &Plan, times: &Times, now_ms: i64) -> BackupReport {
+fn report(backup: BackupId, manifest: &Manifest, plan: &Plan, times: &Times) -> BackupReport {
     let (copied, reused) = (plan.amount(false), plan.amount(true));
     let label: &Label = &manifest.label;
     BackupReport {
@@ -134,13 +134,12 @@ fn report(backup: BackupId, manifest: &Manifest, plan: &Plan, times: &Times, now
         copied_bytes: copied.bytes,
         reused: reused.segments,
         reused_bytes: reused.bytes,
-        plan_ms: elapsed_ms(times.begun_ms, times.planned_ms),
-        upload_ms: elapsed_ms(times.planned_ms, times.uploaded_ms),
-        publish_ms: elapsed_ms(times.uploaded_ms, now_ms),
+        plan_ms: elapsed_ms(times.begun, times.planned),
+        upload_ms: elapsed_ms(times.planned, times.uploaded),
+        publish_ms: elapsed_ms(times.uploaded, Instant::now()),
     }
 }
 
-/// The wall clock may be set back meanwhile.
-fn elapsed_ms(from_ms: i64, to_ms: i64) -> u64 {
-    u64::try_from(to_ms.saturating_sub(from_ms)).unwrap_or(0)
+fn elapsed_ms(from: Instant, to: Instant) -> u64 {
+    to.duration_since(from).as_millis().try_into().unwrap_or(u64::MAX)
 }

@@ -67,7 +67,7 @@ pub(super) fn check_space(repository: &Repository, copy: Amount) -> Result<()> {
 pub(super) fn upload(repository: &Repository, fs: &Fs, pool: &CpuPool, plan: &Plan, observer: &Observer) -> Result<()> {
     let amount = plan.amount(false);
     let phase = observer.begin(Phase::Upload, amount.segments, amount.bytes);
-    pool.map(plan.uploads(), |(key, wanted)| {
+    pool.for_each_waiting(plan.uploads(), |(key, wanted)| {
         phase.check()?;
         let source = fs.open(&wanted.file).map_err(|error| match error.is(ErrorKind::NotFound) {
             true => error.with_kind(ErrorKind::Corrupt).context("a segment that the table names is missing"),

@@ -1,6 +1,7 @@
 //! The manifest of a snapshot and of a backup: one format. It holds no paths and no commands, only typed ids.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -146,7 +147,7 @@ pub struct ManifestPartition {
 pub struct ManifestSegment {
     /// What the table log says of it.
     #[serde(with = "segment_form")]
-    pub segment: SegmentMeta,
+    pub segment: Arc<SegmentMeta>,
     /// In a backup: with lineage and digest the key in the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<Nonce>,
@@ -175,6 +176,8 @@ pub struct ManifestView {
 /// The compact JSON form of [`SegmentMeta`]: `[partition,bucket,"rowset",number,size_bytes,rows,"digest",
 /// "tail offset:tail crc32 (8 hex)",fingerprints,sealed_ms,"stats"]`. A manifest may name 100,000 segments.
 mod segment_form {
+    use std::sync::Arc;
+
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::digest::Digest;
@@ -185,18 +188,18 @@ mod segment_form {
     #[derive(Deserialize)]
     struct Row(PartitionId, BucketIndex, RowsetId, u32, u64, u64, Digest, String, ColumnFingerprints, i64, Box<str>);
 
-    pub fn serialize<S: Serializer>(segment: &SegmentMeta, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(segment: &Arc<SegmentMeta>, serializer: S) -> Result<S::Ok, S::Error> {
         let SegmentName { partition, bucket, rowset, number } = segment.name;
         let tail = format!("{}:{:08x}", segment.tail.offset, segment.tail.crc32);
-        let SegmentMeta { size_bytes, rows, digest, fingerprints, sealed_ms, stats, .. } = segment;
+        let SegmentMeta { size_bytes, rows, digest, fingerprints, sealed_ms, stats, .. } = &**segment;
         (partition, bucket, rowset, number, size_bytes, rows, digest, tail, fingerprints, sealed_ms, stats)
             .serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SegmentMeta, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<SegmentMeta>, D::Error> {
         let row = Row::deserialize(deserializer)?;
         let tail = parse_tail(&row.7).ok_or_else(|| serde::de::Error::custom("not a segment tail"))?;
-        Ok(SegmentMeta {
+        Ok(Arc::new(SegmentMeta {
             name: SegmentName { partition: row.0, bucket: row.1, rowset: row.2, number: row.3 },
             size_bytes: row.4,
             rows: row.5,
@@ -205,7 +208,7 @@ mod segment_form {
             fingerprints: row.8,
             sealed_ms: row.9,
             stats: row.10,
-        })
+        }))
     }
 
     fn parse_tail(text: &str) -> Option<SegmentTail> {

@@ -63,15 +63,24 @@ impl Fs {
 
     /// Makes a directory durable under its parent; fine if it exists.
     pub fn create_dir(&self, dir: &Path) -> Result<()> {
-        self.refuse_if_poisoned("create", dir)?;
-        if let Err(error) = self.backend.create_dir(dir) {
-            let exists = error.kind() == std::io::ErrorKind::AlreadyExists;
-            if !exists || self.entry(dir)?.is_none_or(|entry| entry.kind != EntryKind::Directory) {
-                return Err(Error::io("create directory", dir, error));
-            }
-        }
+        self.create_dir_in_batch(dir)?;
         // Also if it existed: whoever made it may have died before the sync.
         self.sync_dir(parent(dir))
+    }
+
+    /// Makes a directory, fine if it exists; durable after [`Fs::sync_dir`] of its parent or [`Fs::sync_all`].
+    pub fn create_dir_in_batch(&self, dir: &Path) -> Result<()> {
+        self.refuse_if_poisoned("create", dir)?;
+        match self.backend.create_dir(dir) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let exists = error.kind() == std::io::ErrorKind::AlreadyExists;
+                match exists && self.entry(dir)?.is_some_and(|entry| entry.kind == EntryKind::Directory) {
+                    true => Ok(()),
+                    false => Err(Error::io("create directory", dir, error)),
+                }
+            }
+        }
     }
 
     /// Makes a directory and all missing parents, each durable.
@@ -92,6 +101,14 @@ impl Fs {
         Ok(FileWriter::new(file, path.to_owned(), self.poisoned.clone()))
     }
 
+    /// As [`Fs::create_file`], for a large file that nobody will read soon. Where the file system can do it, its bytes go
+    /// to the disk as they are written, without filling the page cache, so that a sync of the file is short.
+    pub fn create_file_direct(&self, path: &Path) -> Result<FileWriter> {
+        self.refuse_if_poisoned("create", path)?;
+        let file = self.backend.create_new_direct(path).map_err(|error| Error::io("create", path, error))?;
+        Ok(FileWriter::direct(file, path.to_owned(), self.poisoned.clone()))
+    }
+
     /// Put-if-absent, the commit primitive: writes `bytes` to `temporary` (in a staging directory of the same file
     /// system), syncs it, links it to `target`, syncs the directory of `target`, removes `temporary`. On an unknown
     /// outcome after the link the target is read back and compared.
@@ -99,7 +116,11 @@ impl Fs {
         self.write_synced(temporary, bytes)?;
         let put = match self.backend.link(temporary, target) {
             Ok(()) => Put::Created,
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Put::Exists,
+            // A network file system that repeats a request whose answer was lost meets the name that it made itself.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => match self.is_same(temporary, target)? {
+                true => Put::Created,
+                false => Put::Exists,
+            },
             // The link may have happened although its answer was lost, as on a network file system.
             Err(_) if self.read(target, bytes.len() as u64).is_ok_and(|found| found == bytes) => Put::Created,
             Err(error) => {
@@ -137,6 +158,17 @@ impl Fs {
         self.backend.link(from, to).map_err(|error| link_error(from, to, error))
     }
 
+    /// As [`Fs::link`] for names of one directory in another one. At the first name that fails it stops and gives the
+    /// index of it with the error; those before it are linked.
+    pub fn link_names(&self, from: &Path, to: &Path, names: &[String]) -> std::result::Result<(), (usize, Error)> {
+        self.refuse_if_poisoned("link", to).map_err(|error| (0, error))?;
+        let (linked, result) = self.backend.link_names(from, to, names);
+        result.map_err(|error| match names.get(linked) {
+            Some(name) => (linked, link_error(&from.join(name), &to.join(name), error)),
+            None => (linked, link_error(from, to, error)),
+        })
+    }
+
     /// Whether [`Fs::link`] failed because the file has too many names or lies on another file system; a copy helps.
     pub fn is_link_limit(error: &Error) -> bool {
         std::error::Error::source(error)
@@ -144,12 +176,17 @@ impl Fs {
             .is_some_and(|error| link_limit(error).is_some())
     }
 
+    /// Moves a finished file to a name that must not exist, as one of a batch: durable after [`Fs::sync_dir`] of the
+    /// directory of the name, or [`Fs::sync_all`].
+    pub fn rename_new_in_batch(&self, from: &Path, to: &Path) -> Result<()> {
+        self.refuse_if_poisoned("rename", from)?;
+        let renamed = self.backend.rename(from, to, false);
+        renamed.map_err(|error| Error::io(&format!("rename {} to", from.display()), to, error))
+    }
+
     /// Moves a finished directory or file to a name that must not exist, and syncs both parents.
     pub fn rename_new(&self, from: &Path, to: &Path) -> Result<()> {
-        self.refuse_if_poisoned("rename", from)?;
-        self.backend
-            .rename(from, to, false)
-            .map_err(|error| Error::io(&format!("rename {} to", from.display()), to, error))?;
+        self.rename_new_in_batch(from, to)?;
         // The new name first: after a crash in between there may be two names, but never none.
         self.sync_dir(parent(to))?;
         if parent(from) != parent(to) {
@@ -214,6 +251,14 @@ impl Fs {
     /// The path with links and `..` resolved.
     pub fn canonical(&self, path: &Path) -> Result<PathBuf> {
         self.backend.canonical(path).map_err(|error| Error::io("resolve", path, error))
+    }
+
+    /// Whether two names stand for one file; no if one of them is missing.
+    fn is_same(&self, one: &Path, other: &Path) -> Result<bool> {
+        match self.backend.is_same(one, other) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            result => result.map_err(|error| Error::io("look at", other, error)),
+        }
     }
 
     /// A new file whose bytes, but not whose name, are durable; removed again if that fails.

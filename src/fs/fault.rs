@@ -18,6 +18,9 @@ pub enum Fault {
     NoSpace,
     /// A write takes only half of its bytes, then fails.
     ShortWrite,
+    /// The operation takes effect, but its answer is lost and it fails with EIO. A link fails with EEXIST, as on a network
+    /// file system that sends the request again.
+    LostAnswer,
     /// The process dies: this and every later operation fails until [`super::SimFs::restart`], which keeps only what was synced.
     Crash,
     /// As `Crash`, but a seeded random half of the unsynced names and bytes survives.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
+use crate::fs::buffer::Buffer;
 use crate::fs::{BackendFile, FileReader, FileWriter, SyncMode, durable};
 
 /// Writes are gathered up to this many bytes, and whole files are read in pieces of as many.
@@ -13,7 +14,13 @@ const BUFFER_BYTES: usize = 1 << 20;
 
 impl FileWriter {
     pub(super) fn new(file: Box<dyn BackendFile>, path: PathBuf, poisoned: Arc<AtomicBool>) -> FileWriter {
-        FileWriter { file, path, poisoned, buffer: Vec::new(), is_broken: false, size_bytes: 0 }
+        let buffer = Buffer::growing(BUFFER_BYTES);
+        FileWriter { file, path, poisoned, buffer, is_broken: false, size_bytes: 0 }
+    }
+
+    /// Of a file whose aligned writes go past the page cache.
+    pub(super) fn direct(file: Box<dyn BackendFile>, path: PathBuf, poisoned: Arc<AtomicBool>) -> FileWriter {
+        FileWriter { buffer: Buffer::aligned(BUFFER_BYTES), ..FileWriter::new(file, path, poisoned) }
     }
 
     /// Bytes written so far.
@@ -26,14 +33,29 @@ impl FileWriter {
         &self.path
     }
 
+    /// Appends all of `source`, and shows each piece to `look` on the way. The bytes are copied no more often than the
+    /// system calls do it.
+    pub fn copy_from(&mut self, source: &FileReader, mut look: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut offset = 0;
+        while offset < source.size_bytes {
+            let left = usize::try_from(source.size_bytes - offset).unwrap_or(usize::MAX);
+            let count = left.min(self.buffer.free());
+            let room = self.buffer.room(count);
+            source.read_exact_at(offset, room)?;
+            look(room)?;
+            self.take_in(count).map_err(|error| Error::io("write", &self.path, error))?;
+            offset += count as u64;
+        }
+        Ok(())
+    }
+
     /// Makes the contents durable (`SyncMode::EachFile`) or leaves that to [`super::Fs::sync_all`]; the name needs
     /// [`super::Fs::sync_dir`] either way.
     pub fn finish(mut self, mode: SyncMode) -> Result<()> {
         if self.poisoned.load(Ordering::SeqCst) {
             return Err(durable::poisoned("finish", &self.path));
         }
-        let buffer = std::mem::take(&mut self.buffer);
-        self.append(&buffer).map_err(|error| Error::io("write", &self.path, error))?;
+        self.append_gathered().map_err(|error| Error::io("write", &self.path, error))?;
         match mode {
             SyncMode::Batch => Ok(()),
             SyncMode::EachFile => self.file.sync().map_err(|error| {
@@ -43,32 +65,35 @@ impl FileWriter {
         }
     }
 
-    fn append(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    /// The buffer is never left full, so that there is always room.
+    fn take_in(&mut self, count: usize) -> std::io::Result<()> {
+        self.buffer.take_in(count);
+        self.size_bytes += count as u64;
+        if self.buffer.free() > 0 { Ok(()) } else { self.append_gathered() }
+    }
+
+    fn append_gathered(&mut self) -> std::io::Result<()> {
         if self.is_broken {
             return Err(std::io::Error::other("an earlier write to this file failed"));
         }
-        if bytes.is_empty() {
+        if self.buffer.gathered().is_empty() {
             return Ok(());
         }
-        self.file.append(bytes).inspect_err(|_| self.is_broken = true)
+        self.file.append(self.buffer.gathered()).inspect_err(|_| self.is_broken = true)?;
+        self.buffer.clear();
+        Ok(())
     }
 }
 
 impl Write for FileWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
-            let mut buffer = std::mem::take(&mut self.buffer);
-            self.append(&buffer)?;
-            buffer.clear();
-            self.buffer = buffer;
+        if self.is_broken {
+            return Err(std::io::Error::other("an earlier write to this file failed"));
         }
-        if bytes.len() > BUFFER_BYTES {
-            self.append(bytes)?;
-        } else {
-            self.buffer.extend_from_slice(bytes);
-        }
-        self.size_bytes += bytes.len() as u64;
-        Ok(bytes.len())
+        let count = bytes.len().min(self.buffer.free());
+        self.buffer.room(count).copy_from_slice(&bytes[..count]);
+        self.take_in(count)?;
+        Ok(count)
     }
 
     /// Does nothing: an unfinished file is garbage, so there is no reason to write it earlier than needed.

@@ -4,6 +4,7 @@
 //! Not here: what the files mean. Invariants: no call overwrites a file except [`Fs::replace`]; a call that is said to
 //! be durable has synced file and directory when it returns; a failed sync poisons the handle (I2, I3).
 
+mod buffer;
 mod durable;
 mod fault;
 mod file;
@@ -144,7 +145,7 @@ pub struct FileWriter {
     path: PathBuf,
     poisoned: Arc<AtomicBool>,
     /// Bytes not yet given to `file`, so that few operations reach it.
-    buffer: Vec<u8>,
+    buffer: buffer::Buffer,
     /// An append failed: nobody knows how many bytes the file took, so it must never be finished.
     is_broken: bool,
     size_bytes: u64,
@@ -176,6 +177,9 @@ pub struct FileReader {
 pub(crate) trait Backend: Send + Sync + 'static {
     /// Creates a file that must not exist, for writing.
     fn create_new(&self, path: &Path) -> std::io::Result<Box<dyn BackendFile>>;
+    /// As [`Backend::create_new`], for a large file that nobody will read soon: bytes that are appended aligned go past the
+    /// page cache where the file system can do that.
+    fn create_new_direct(&self, path: &Path) -> std::io::Result<Box<dyn BackendFile>>;
     /// Opens a regular file for reading; refuses a symbolic link as last component.
     fn open(&self, path: &Path) -> std::io::Result<Box<dyn BackendFile>>;
     /// Kind and size of a name; does not follow a symbolic link.
@@ -186,6 +190,10 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn create_dir(&self, dir: &Path) -> std::io::Result<()>;
     /// A second name for a file; fails if the name exists.
     fn link(&self, from: &Path, to: &Path) -> std::io::Result<()>;
+    /// Links these names of one directory into another, in order, until one fails; gives how many were linked.
+    fn link_names(&self, from: &Path, to: &Path, names: &[String]) -> (usize, std::io::Result<()>);
+    /// Whether two names stand for one file.
+    fn is_same(&self, one: &Path, other: &Path) -> std::io::Result<bool>;
     /// Renames; replaces an existing file only if `replace`.
     fn rename(&self, from: &Path, to: &Path, replace: bool) -> std::io::Result<()>;
     /// Removes a name of a file.

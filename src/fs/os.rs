@@ -2,14 +2,15 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
-use std::io::{Error, ErrorKind, Result, Write};
+use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{CWD, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
+use crate::fs::buffer::ALIGNMENT;
 use crate::fs::{Backend, BackendFile, Entry, EntryKind, mmap};
 
 /// The kernel tells a failed write-back to every descriptor that was open when it happened, so the ones that whole file
@@ -21,13 +22,23 @@ pub(super) struct OsBackend {
 
 struct OsFile {
     file: File,
+    /// Whether writes go past the page cache, and where the next one goes then.
+    direct: bool,
+    end: u64,
 }
 
 impl Backend for OsBackend {
     fn create_new(&self, path: &Path) -> Result<Box<dyn BackendFile>> {
         // O_EXCL also refuses a symbolic link as last component.
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        Ok(Box::new(OsFile { file }))
+        Ok(Box::new(OsFile::new(file)))
+    }
+
+    fn create_new_direct(&self, path: &Path) -> Result<Box<dyn BackendFile>> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        // Set on the open file, so that a file system that refuses it leaves no file behind that blocks a second try.
+        let direct = fcntl_getfl(&file).and_then(|flags| fcntl_setfl(&file, flags | OFlags::DIRECT)).is_ok();
+        Ok(Box::new(OsFile { direct, ..OsFile::new(file) }))
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn BackendFile>> {
@@ -36,7 +47,7 @@ impl Backend for OsBackend {
         if !file.metadata()?.is_file() {
             return Err(Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
         }
-        Ok(Box::new(OsFile { file }))
+        Ok(Box::new(OsFile::new(file)))
     }
 
     fn metadata(&self, path: &Path) -> Result<Entry> {
@@ -64,6 +75,25 @@ impl Backend for OsBackend {
 
     fn link(&self, from: &Path, to: &Path) -> Result<()> {
         std::fs::hard_link(from, to)
+    }
+
+    fn link_names(&self, from: &Path, to: &Path, names: &[String]) -> (usize, Result<()>) {
+        // Names are looked up from open directories: with long paths the way there costs more than the link.
+        let (from, to) = match (open_dir(from), open_dir(to)) {
+            (Ok(from), Ok(to)) => (from, to),
+            (Err(error), _) | (_, Err(error)) => return (0, Err(error)),
+        };
+        for (linked, name) in names.iter().enumerate() {
+            if let Err(error) = rustix::fs::linkat(&from, name, &to, name, AtFlags::empty()) {
+                return (linked, Err(error.into()));
+            }
+        }
+        (names.len(), Ok(()))
+    }
+
+    fn is_same(&self, one: &Path, other: &Path) -> Result<bool> {
+        let (one, other) = (one.symlink_metadata()?, other.symlink_metadata()?);
+        Ok(one.dev() == other.dev() && one.ino() == other.ino())
     }
 
     fn rename(&self, from: &Path, to: &Path, replace: bool) -> Result<()> {
@@ -136,9 +166,51 @@ impl Drop for Locked {
     }
 }
 
+impl OsFile {
+    fn new(file: File) -> OsFile {
+        OsFile { file, direct: false, end: 0 }
+    }
+
+    /// From here on through the page cache: for the end of a file, which has any length, and where the disk refuses.
+    fn write_indirectly(&mut self) -> Result<()> {
+        self.direct = false;
+        Ok(fcntl_setfl(&self.file, fcntl_getfl(&self.file)? - OFlags::DIRECT)?)
+    }
+
+    /// Writes what of `bytes` can go past the page cache; gives how many of them that were.
+    fn append_directly(&mut self, bytes: &[u8]) -> Result<usize> {
+        let whole = bytes.len() - bytes.len() % ALIGNMENT;
+        let mut written = 0;
+        while written < whole {
+            match self.file.write_at(&bytes[written..whole], self.end) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    written += count;
+                    self.end += count as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // The file system takes the flag but not the write, or wants it aligned to more.
+                Err(error) if error.kind() == ErrorKind::InvalidInput => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(written)
+    }
+}
+
 impl BackendFile for OsFile {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes)
+        let mut rest = bytes;
+        if self.direct {
+            rest = &bytes[self.append_directly(bytes)?..];
+            if rest.is_empty() {
+                return Ok(());
+            }
+            self.write_indirectly()?;
+        }
+        self.file.write_all_at(rest, self.end)?;
+        self.end += rest.len() as u64;
+        Ok(())
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {

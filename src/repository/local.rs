@@ -3,19 +3,27 @@
 //! An upload goes to `.staging/` and gets its final name in [`ObjectStorage::sync_uploads`], after the contents were
 //! made durable. So a segment's name implies complete, digest-checked contents even after a crash, and a later backup
 //! may reuse it without reading it. What a crash leaves in `.staging/` is ignored by listings.
+//!
+//! Durability: large files and the first few small ones are synced one by one, so that nobody waits for what other
+//! programs write; many small ones by one sync of the file system. Names are synced by directory, unless those are many.
 
-use std::collections::HashSet;
-use std::io::Write;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{EntryKind, FileReader, FileWriter, Fs, Put, SyncMode};
+use crate::fs::{Entry, EntryKind, FileReader, FileWriter, Fs, Put, SyncMode};
 use crate::id::{IdSource, Nonce};
+use crate::repository::staging::Staging;
 use crate::repository::{ObjectStorage, RepositoryKey};
 
-const STAGING: &str = ".staging";
+/// Files from this size on are written past the page cache.
+const DIRECT_BYTES_MIN: u64 = 1 << 20;
+/// So many smaller files of a batch are synced one by one; with more of them one sync of the file system is cheaper.
+const SYNC_EACH_FILE_MAX: usize = 64;
+/// So many directories are synced one by one.
+const SYNC_EACH_DIRECTORY_MAX: usize = 1024;
 
 /// A directory as object storage.
 ///
@@ -33,6 +41,8 @@ pub struct LocalStorage {
     ids: IdSource,
     /// Directories below the root known to be there, to be durable and to be no symbolic links.
     directories: Mutex<HashSet<PathBuf>>,
+    /// Where temporary files go; made when the first one is needed.
+    staging: Mutex<Option<Staging>>,
     pending: Mutex<Pending>,
 }
 
@@ -40,6 +50,10 @@ pub struct LocalStorage {
 #[derive(Default)]
 struct Pending {
     uploads: Vec<PendingUpload>,
+    /// Uploads begun in this batch that are not large.
+    small: usize,
+    /// Directories with names that were listed and may be a rival's, not durable yet.
+    listed: BTreeSet<PathBuf>,
     /// A batch failed: which of its uploads are durable is unknown, so nothing may be built on this handle.
     failed: Option<String>,
 }
@@ -47,6 +61,7 @@ struct Pending {
 struct PendingUpload {
     temporary: PathBuf,
     target: PathBuf,
+    sync: SyncMode,
 }
 
 impl LocalStorage {
@@ -65,8 +80,8 @@ impl LocalStorage {
             _ => return Err(Error::invalid(format!("{} is not a directory", root.display()))),
         }
         fs.watch(&root)?;
-        let (directories, pending) = (Mutex::default(), Mutex::default());
-        Ok(LocalStorage { fs, root, ids: IdSource::system(), directories, pending })
+        let (directories, staging, pending) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(LocalStorage { fs, root, ids: IdSource::system(), directories, staging, pending })
     }
 
     fn path(&self, key: &RepositoryKey) -> PathBuf {
@@ -119,10 +134,48 @@ impl LocalStorage {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// As [`LocalStorage::make_parents`] for many paths; gives the directories whose sync makes those made here durable,
+    /// the deepest first. A crash before that leaves some of them out, as if nothing had been uploaded.
+    fn make_parents_in_batch(&self, paths: &[PendingUpload]) -> Result<Vec<PathBuf>> {
+        let mut made: BTreeSet<PathBuf> = BTreeSet::new();
+        for directory in paths.iter().flat_map(|upload| self.parents(&upload.target)) {
+            if made.contains(&directory) || self.known().contains(&directory) {
+                continue;
+            }
+            self.fs.create_dir_in_batch(&directory)?;
+            made.insert(directory);
+        }
+        let parents: BTreeSet<PathBuf> = made.iter().filter_map(|made| made.parent()).map(Path::to_path_buf).collect();
+        let mut parents: Vec<PathBuf> = parents.into_iter().collect();
+        parents.sort_by_key(|parent| std::cmp::Reverse(parent.components().count()));
+        Ok(parents)
+    }
+
+    /// A fresh name for a file that gets its real name later.
     fn temporary(&self) -> Result<PathBuf> {
-        let path = self.root.join(STAGING).join(Nonce::random(&self.ids).to_string());
-        self.make_parents(&path)?;
-        Ok(path)
+        let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
+        let staging = match &mut *staging {
+            Some(staging) => staging,
+            none => none.insert(Staging::make(&self.fs, &self.root, &self.ids)?),
+        };
+        Ok(staging.path(Nonce::random(&self.ids)))
+    }
+
+    fn create_temporary(&self, path: &Path, source: &FileReader) -> Result<FileWriter> {
+        match source.size_bytes() >= DIRECT_BYTES_MIN {
+            true => self.fs.create_file_direct(path),
+            false => self.fs.create_file(path),
+        }
+    }
+
+    /// How the next upload of this size becomes durable.
+    fn sync_mode(&self, size_bytes: u64) -> SyncMode {
+        if size_bytes >= DIRECT_BYTES_MIN {
+            return SyncMode::EachFile;
+        }
+        let mut pending = self.pending();
+        pending.small += 1;
+        if pending.small <= SYNC_EACH_FILE_MAX { SyncMode::EachFile } else { SyncMode::Batch }
     }
 
     /// Opens an object; what is no regular file is refused.
@@ -135,10 +188,14 @@ impl LocalStorage {
     }
 
     fn list_into(&self, directory: &Path, name: &str, found: &mut Vec<(RepositoryKey, u64)>) -> Result<()> {
-        let entries = match self.fs.list(directory) {
+        let mut entries = match self.fs.list(directory) {
             Err(error) if error.is(ErrorKind::NotFound) => return Ok(()),
             entries => entries?,
         };
+        // As whole keys sort: below a directory come names that go on with a slash.
+        let rest = |entry: &Entry| if entry.kind == EntryKind::Directory { "/" } else { "" };
+        entries.sort_by(|a, b| a.name.bytes().chain(rest(a).bytes()).cmp(b.name.bytes().chain(rest(b).bytes())));
+        let before = found.len();
         for entry in entries {
             let name = format!("{name}{}", entry.name);
             match (entry.kind, RepositoryKey::parse(&name)) {
@@ -150,20 +207,30 @@ impl LocalStorage {
                 _ => {}
             }
         }
+        if found[before..].iter().any(|(key, _)| matches!(key, RepositoryKey::Segment(_))) {
+            self.pending().listed.insert(directory.to_path_buf());
+        }
         Ok(())
     }
 
     /// Contents durable, then names, then the directories: the order that makes a name a promise.
-    fn publish(&self, uploads: &[PendingUpload]) -> Result<()> {
-        if !uploads.is_empty() {
+    fn publish(&self, uploads: &[PendingUpload], listed: BTreeSet<PathBuf>) -> Result<()> {
+        if uploads.iter().any(|upload| upload.sync == SyncMode::Batch) {
             self.fs.sync_all(&self.root)?;
         }
+        let made = self.make_parents_in_batch(uploads)?;
         for upload in uploads {
-            self.make_parents(&upload.target)?;
-            self.fs.link(&upload.temporary, &upload.target)?;
+            self.fs.rename_new_in_batch(&upload.temporary, &upload.target)?;
         }
-        // Also without an own upload: a rival's segment that this backup reuses may be named but not yet durable.
-        self.fs.sync_all(&self.root)
+        // Also what was listed: a rival's segment that this backup reuses may be named but not yet durable.
+        let mut directories = listed;
+        directories.extend(uploads.iter().filter_map(|upload| upload.target.parent()).map(Path::to_path_buf));
+        if directories.len() > SYNC_EACH_DIRECTORY_MAX {
+            return self.fs.sync_all(&self.root);
+        }
+        directories.iter().chain(&made).try_for_each(|directory| self.fs.sync_dir(directory))?;
+        self.known().extend(uploads.iter().flat_map(|upload| self.parents(&upload.target)));
+        Ok(())
     }
 }
 
@@ -199,12 +266,13 @@ impl ObjectStorage for LocalStorage {
             return Err(Error::already_exists(format!("{}: a key is written once, ever", target.display())));
         }
         let temporary = self.temporary()?;
-        let copied = copy(source, self.fs.create_file(&temporary)?, expected);
+        let sync = self.sync_mode(source.size_bytes());
+        let copied = self.create_temporary(&temporary, source).and_then(|file| copy(source, file, expected, sync));
         if let Err(error) = copied {
             remove_garbage(&self.fs, &temporary);
             return Err(error.context(format!("copy {} to {}", source.path().display(), self.describe())));
         }
-        self.pending().uploads.push(PendingUpload { temporary, target });
+        self.pending().uploads.push(PendingUpload { temporary, target, sync });
         Ok(())
     }
 
@@ -214,12 +282,13 @@ impl ObjectStorage for LocalStorage {
         if let Some(reason) = &pending.failed {
             return Err(batch_failed(reason));
         }
-        let uploads = std::mem::take(&mut pending.uploads);
-        let published = self.publish(&uploads);
-        for upload in &uploads {
-            remove_garbage(&self.fs, &upload.temporary);
-        }
-        published.inspect_err(|error| pending.failed = Some(error.to_string()))
+        let (uploads, listed) = (std::mem::take(&mut pending.uploads), std::mem::take(&mut pending.listed));
+        pending.small = 0;
+        let published = self.publish(&uploads, listed);
+        published.inspect_err(|error| {
+            uploads.iter().for_each(|upload| remove_garbage(&self.fs, &upload.temporary));
+            pending.failed = Some(error.to_string());
+        })
     }
 
     fn read(&self, key: &RepositoryKey, limit_bytes: u64) -> Result<Vec<u8>> {
@@ -261,7 +330,6 @@ impl ObjectStorage for LocalStorage {
         if prefix.is_empty() || self.has_parents(&directory.join("-"))? {
             self.list_into(&directory, prefix, &mut found)?;
         }
-        found.sort_by_cached_key(|(key, _)| key.to_string());
         Ok(found)
     }
 
@@ -275,16 +343,15 @@ impl ObjectStorage for LocalStorage {
     }
 }
 
-/// Copies all of a file, not yet durably; the bytes must have the expected digest.
-fn copy(source: &FileReader, mut target: FileWriter, expected: Digest) -> Result<()> {
+/// Copies all of a file; the bytes must have the expected digest.
+fn copy(source: &FileReader, mut target: FileWriter, expected: Digest, sync: SyncMode) -> Result<()> {
     let mut hasher = Hasher::new();
-    source.for_each_piece(|piece| {
+    target.copy_from(source, |piece| {
         hasher.update(piece);
-        let path = target.path().to_path_buf();
-        target.write_all(piece).map_err(|error| Error::io("write", &path, error))
+        Ok(())
     })?;
     super::check_digest(source, expected, hasher.finish())?;
-    target.finish(SyncMode::Batch)
+    target.finish(sync)
 }
 
 fn remove_garbage(fs: &Fs, path: &Path) {

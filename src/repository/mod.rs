@@ -11,6 +11,7 @@ mod open;
 mod probe;
 mod records;
 mod retry;
+mod staging;
 #[cfg(test)]
 mod tests;
 

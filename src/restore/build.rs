@@ -1,6 +1,6 @@
 //! Building the table directory of one restored table in staging: which segments it needs, and its first log version.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::fs::{Fs, TableLayout};
 use crate::id::{PartitionId, SegmentName, TableId, Version};
 use crate::restore::fetch::Wanted;
 use crate::restore::plan::TablePlan;
-use crate::schema::PartitionMeta;
+use crate::schema::{PartitionMeta, first_overlap};
 use crate::segment_meta::SegmentMeta;
 use crate::table::{Environment, LiveTable, Operation, PartitionVersion, TableVersion, write_initial_log};
 
@@ -49,7 +49,7 @@ impl<'a> TableBuild<'a> {
         let layout = TableLayout::new(operation.path("table"));
         environment.fs.create_dir(layout.dir())?;
         for id in &ids {
-            environment.fs.create_dir(&layout.partition(*id))?;
+            environment.fs.create_dir_in_batch(&layout.partition(*id))?;
         }
         let current = current.filter(|_| plan.keeps_others);
         Ok(TableBuild { plan, table, current, linked: None, ids, operation, layout })
@@ -215,7 +215,8 @@ fn moved(segment: &SegmentMeta, partition: PartitionId) -> SegmentMeta {
 fn kept_partitions<'v>(
     version: &'v TableVersion,
     restored: &[PartitionId],
-) -> impl Iterator<Item = &'v Arc<PartitionVersion>> {
+) -> impl Iterator<Item = &'v Arc<PartitionVersion>> + use<'v> {
+    let restored: HashSet<PartitionId> = restored.iter().copied().collect();
     version.partitions.values().filter(move |partition| !restored.contains(&partition.meta.id))
 }
 
@@ -235,36 +236,55 @@ fn partition_ids(plan: &TablePlan<'_>, kept: Option<&TableVersion>) -> Result<Ve
     let Some(version) = kept else {
         return Ok(plan.partitions.iter().map(|partition| partition.partition.id).collect());
     };
+    let by_name: HashMap<String, &PartitionMeta> =
+        version.partitions.values().map(|partition| (lower_case(&partition.meta), &*partition.meta)).collect();
+    check_no_overlap(plan, version, &by_name)?;
     let mut next = version.next_partition;
-    plan.partitions.iter().map(|partition| id_beside(plan, partition, version, &mut next)).collect()
+    let id = |partition: &&ManifestPartition| id_beside(plan, &partition.partition, &by_name, &mut next);
+    plan.partitions.iter().map(id).collect()
+}
+
+/// An error if a partition that would be new overlaps one that is kept.
+fn check_no_overlap(
+    plan: &TablePlan<'_>,
+    version: &TableVersion,
+    by_name: &HashMap<String, &PartitionMeta>,
+) -> Result<()> {
+    let restored: HashSet<String> = plan.partitions.iter().map(|partition| lower_case(&partition.partition)).collect();
+    let kept = version.partitions.values().map(|partition| &*partition.meta);
+    let kept = kept.filter(|meta| !restored.contains(&lower_case(meta)));
+    let new = plan.partitions.iter().map(|partition| &partition.partition);
+    let new = new.filter(|meta| !by_name.contains_key(&lower_case(meta)));
+    let metas: Vec<&PartitionMeta> = kept.chain(new).collect();
+    let bounds: Vec<_> = metas.iter().map(|meta| &meta.bounds).collect();
+    // Neither the kept ones nor those of a backup overlap each other.
+    match first_overlap(&bounds) {
+        None => Ok(()),
+        Some((kept, new)) => Err(Error::conflict(format!(
+            "Partition {} in table {} has conflict range with existing ranges: it overlaps partition {}; drop that one first",
+            metas[new].name, plan.name, metas[kept].name
+        ))),
+    }
+}
+
+fn lower_case(meta: &PartitionMeta) -> String {
+    meta.name.as_str().to_lowercase()
 }
 
 fn id_beside(
     plan: &TablePlan<'_>,
-    partition: &ManifestPartition,
-    version: &TableVersion,
+    wanted: &PartitionMeta,
+    by_name: &HashMap<String, &PartitionMeta>,
     next: &mut PartitionId,
 ) -> Result<PartitionId> {
-    let wanted = &partition.partition;
-    let same_name = version.partitions.values().find(|other| other.meta.name.same_ignoring_case(wanted.name.as_str()));
-    if let Some(existing) = same_name {
-        return match existing.meta.bounds == wanted.bounds && existing.meta.buckets == wanted.buckets {
-            true => Ok(existing.meta.id),
+    if let Some(existing) = by_name.get(&lower_case(wanted)) {
+        return match existing.bounds == wanted.bounds && existing.buckets == wanted.buckets {
+            true => Ok(existing.id),
             false => Err(Error::conflict(format!(
                 "Partition {} in table {} has different range with partition in repository: {:?} here, {:?} in the backup; drop the partition first",
-                wanted.name, plan.name, existing.meta.bounds, wanted.bounds
+                wanted.name, plan.name, existing.bounds, wanted.bounds
             ))),
         };
-    }
-    let restored: BTreeSet<String> = plan.partitions.iter().map(|p| p.partition.name.as_str().to_lowercase()).collect();
-    let conflict = version.partitions.values().find(|other| {
-        !restored.contains(&other.meta.name.as_str().to_lowercase()) && other.meta.bounds.overlaps(&wanted.bounds)
-    });
-    if let Some(other) = conflict {
-        return Err(Error::conflict(format!(
-            "Partition {} in table {} has conflict range with existing ranges: it overlaps partition {}; drop that one first",
-            wanted.name, plan.name, other.meta.name
-        )));
     }
     let id = *next;
     *next = id.next().ok_or_else(|| Error::invalid(format!("table {} has used up its partition ids", plan.name)))?;

@@ -16,6 +16,9 @@ use crate::segment::hash_file;
 use crate::segment_meta::SegmentMeta;
 use crate::table::TableVersion;
 
+/// Segments from this size on are written past the page cache and synced one by one.
+const DIRECT_BYTES_MIN: u64 = 1 << 20;
+
 /// A segment to get.
 pub(super) struct Wanted<'a> {
     /// What the manifest says of it.
@@ -117,7 +120,10 @@ fn link_checked(fs: &Fs, path: &Path, wanted: &Wanted<'_>, phase: &PhaseGuard<'_
 fn copy(fs: &Fs, storage: &dyn ObjectStorage, wanted: &Wanted<'_>, phase: &PhaseGuard<'_>) -> Result<()> {
     let key = RepositoryKey::Segment(wanted.key);
     let expected = wanted.segment;
-    let mut file = fs.create_file(&wanted.target)?;
+    let (mut file, sync) = match expected.size_bytes >= DIRECT_BYTES_MIN {
+        true => (fs.create_file_direct(&wanted.target)?, SyncMode::EachFile),
+        false => (fs.create_file(&wanted.target)?, SyncMode::Batch),
+    };
     let mut hasher = Hasher::new();
     let wrong = |found: String| {
         Error::corrupt(format!(
@@ -146,7 +152,7 @@ fn copy(fs: &Fs, storage: &dyn ObjectStorage, wanted: &Wanted<'_>, phase: &Phase
     if digest != expected.digest {
         return Err(wrong(format!("BLAKE3 {digest}")));
     }
-    file.finish(SyncMode::Batch)
+    file.finish(sync)
 }
 
 /// A complete backup names the key, so its absence is damage of the repository, not a wrong name.

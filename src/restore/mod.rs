@@ -263,7 +263,7 @@ impl Store {
                 fetch::fetch(&environment.fs, repository.storage.as_ref(), local, &wanted, &counters, &phase)
                     .map_err(|error| error.context(format!("restore of {}", options.label)))
             };
-            environment.pool.map(wanted, one)?;
+            environment.pool.for_each_waiting(wanted, one)?;
         }
         let _phase = options.observer.begin(Phase::Verify, builds.len() as u64, 0);
         for build in builds.iter_mut() {

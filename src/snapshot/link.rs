@@ -1,6 +1,5 @@
 //! Building the directory of a snapshot: hard links of segments and logs, made in parallel by partition.
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +17,9 @@ use crate::table::{Environment, Operation, PartitionVersion, TableLog, TableVers
 
 /// From so many directories on, one sync of the file system is cheaper than one for each.
 const SYNC_EACH_DIRECTORY_MAX: usize = 8;
+/// Names linked between two looks at whether the snapshot was cancelled.
+const LINKED_AT_ONCE: usize = 1000;
+
 /// Files linked and files copied.
 #[derive(Debug, Default)]
 pub(super) struct Linked {
@@ -52,11 +54,11 @@ pub(super) fn build(
         build_log(environment, operation, &target, table, version, &counts)
     })?;
     let jobs: Vec<Job<'_>> = pairs.iter().flat_map(|(table, version)| jobs(&tables, table, version)).collect();
-    let directories = jobs.len() + pairs.len();
-    let sync_each = directories <= SYNC_EACH_DIRECTORY_MAX;
+    let sync_each = jobs.len() <= SYNC_EACH_DIRECTORY_MAX;
     environment.pool.map(jobs, |job| link_partition(fs, &job, sync_each, &counts, phase))?;
-    if !sync_each {
-        fs.sync_all(dir)?;
+    match sync_each {
+        true => pairs.iter().try_for_each(|(table, _)| fs.sync_dir(&tables.join(table.table.to_string())))?,
+        false => fs.sync_all(dir)?,
     }
     Ok(counts)
 }
@@ -81,7 +83,7 @@ fn build_log(
     if table.whole {
         fs.create_dir(&target.log())?;
         for name in TableLog::files_for(fs, &version.layout, version.version)? {
-            link(fs, &version.layout.log().join(&name), &target.log().join(&name), None, counts)?;
+            link(fs, &version.layout.log().join(&name), &target.log().join(&name), counts)?;
         }
         return fs.sync_dir(&target.log());
     }
@@ -101,44 +103,61 @@ fn subset_actions(version: &TableVersion, ids: &[PartitionId]) -> Vec<Action> {
 }
 
 fn link_partition(fs: &Fs, job: &Job<'_>, sync: bool, counts: &Linked, phase: &PhaseGuard<'_>) -> Result<()> {
-    let dir = job.target.partition(job.partition.meta.id);
-    fs.create_dir(&dir)?;
-    for segment in job.partition.segments() {
+    let id = job.partition.meta.id;
+    let (from, to) = (job.source.partition(id), job.target.partition(id));
+    fs.create_dir_in_batch(&to)?;
+    let segments: Vec<&Arc<SegmentMeta>> = job.partition.segments().collect();
+    for segments in segments.chunks(LINKED_AT_ONCE) {
         phase.check()?;
-        let (from, to) = (job.source.segment(&segment.name), job.target.segment(&segment.name));
-        link(fs, &from, &to, Some(segment), counts)?;
-        phase.advance(1, segment.size_bytes);
+        let names: Vec<String> = segments.iter().map(|segment| segment.name.file_name()).collect();
+        let mut done = 0;
+        while let Err((linked, error)) = fs.link_names(&from, &to, &names[done..]) {
+            counts.linked.fetch_add(linked as u64, Ordering::Relaxed);
+            done += linked;
+            let Some(name) = names.get(done) else { return Err(error) };
+            instead_of_link(fs, &from.join(name), &to.join(name), Some(segments[done]), error)?;
+            counts.copied.fetch_add(1, Ordering::Relaxed);
+            done += 1;
+        }
+        counts.linked.fetch_add((names.len() - done) as u64, Ordering::Relaxed);
+        phase.advance(segments.len() as u64, segments.iter().map(|segment| segment.size_bytes).sum());
     }
-    if sync { fs.sync_dir(&dir) } else { Ok(()) }
+    if sync { fs.sync_dir(&to) } else { Ok(()) }
 }
 
 /// A second name for a file, or a copy where the file system gives no more names.
-fn link(fs: &Fs, from: &Path, to: &Path, segment: Option<&SegmentMeta>, counts: &Linked) -> Result<()> {
+fn link(fs: &Fs, from: &Path, to: &Path, counts: &Linked) -> Result<()> {
     match fs.link(from, to) {
-        Ok(()) => {
-            counts.linked.fetch_add(1, Ordering::Relaxed);
-            Ok(())
+        Ok(()) => counts.linked.fetch_add(1, Ordering::Relaxed),
+        Err(error) => {
+            instead_of_link(fs, from, to, None, error)?;
+            counts.copied.fetch_add(1, Ordering::Relaxed)
         }
-        Err(error) if Fs::is_link_limit(&error) => {
-            copy(fs, from, to, segment)?;
-            counts.copied.fetch_add(1, Ordering::Relaxed);
-            Ok(())
-        }
-        Err(error) if error.is(ErrorKind::NotFound) => {
+    };
+    Ok(())
+}
+
+/// Copies what could not be linked, if that helps.
+fn instead_of_link(fs: &Fs, from: &Path, to: &Path, segment: Option<&Arc<SegmentMeta>>, error: Error) -> Result<()> {
+    if Fs::is_link_limit(&error) {
+        return copy(fs, from, to, segment);
+    }
+    match error.is(ErrorKind::NotFound) {
+        true => {
             Err(Error::corrupt(format!("{} is missing, but the table names it", from.display())).with_source(error))
         }
-        Err(error) => Err(error),
+        false => Err(error),
     }
 }
 
 /// Copies a file and compares the digest of what was read with what the table says.
-fn copy(fs: &Fs, from: &Path, to: &Path, segment: Option<&SegmentMeta>) -> Result<()> {
+fn copy(fs: &Fs, from: &Path, to: &Path, segment: Option<&Arc<SegmentMeta>>) -> Result<()> {
     let source = fs.open(from)?;
     let mut target = fs.create_file(to)?;
     let mut hasher = Hasher::new();
-    source.for_each_piece(|piece| {
+    target.copy_from(&source, |piece| {
         hasher.update(piece);
-        target.write_all(piece).map_err(|error| Error::io("write", to, error))
+        Ok(())
     })?;
     let (found, size_bytes) = (hasher.finish(), source.size_bytes());
     if let Some(segment) = segment

@@ -128,11 +128,14 @@ impl Store {
         let info = info_of(id, &manifest);
         let operation = environment.begin_operation(None)?;
         let dir = operation.path("snapshot");
-        let counts = {
+        let (counts, bytes) = {
             let phase = observer.begin(Phase::Link, info.segments, info.bytes);
-            link::build(environment, &operation, &dir, (&manifest, &frozen), &phase)?
+            environment.pool.join(
+                || link::build(environment, &operation, &dir, (&manifest, &frozen), &phase),
+                || encode_document(DocumentKind::Manifest, &manifest),
+            )
         };
-        let bytes = encode_document(DocumentKind::Manifest, &manifest)?;
+        let (counts, bytes) = (counts?, bytes?);
         if environment.fs.put_new(&dir.join("manifest"), &operation.path("manifest"), &bytes)? == Put::Exists {
             return Err(Error::conflict(format!("{} is not ours alone", dir.display())));
         }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, RwLock};
 
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::{CatalogState, Manifest, ManifestTable, TableEntry};
 use crate::id::{SnapshotId, TableId, Version};
@@ -13,7 +14,8 @@ pub(super) fn open(parent: &Store, id: SnapshotId, manifest: &Manifest, guard: A
     let of = &parent.inner.environment;
     let environment = Arc::new(Environment {
         fs: of.fs.clone(),
-        clock: of.clock.clone(),
+        // Here it is always the moment that the snapshot shows: a backup of it is a backup of that moment.
+        clock: Clock::manual(manifest.created_ms),
         ids: of.ids.clone(),
         pool: of.pool.clone(),
         layout: of.layout.clone(),

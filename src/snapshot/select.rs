@@ -110,7 +110,7 @@ fn manifest_table(
 ) -> ManifestTable {
     let is_chosen = |id: &PartitionId| chosen.as_ref().is_none_or(|ids| ids.binary_search(id).is_ok());
     let partitions = version.partitions.iter().filter(|(id, _)| is_chosen(id)).map(|(_, partition)| {
-        let segment = |segment: &Arc<SegmentMeta>| ManifestSegment { segment: (**segment).clone(), nonce: None };
+        let segment = |segment: &Arc<SegmentMeta>| ManifestSegment { segment: segment.clone(), nonce: None };
         ManifestPartition {
             partition: (*partition.meta).clone(),
             segments: partition.segments().map(segment).collect(),

@@ -109,7 +109,7 @@ pub struct TabletVersion {
 
 impl TableVersion {
     /// Actions that recreate this state (for checkpoints and snapshots of some partitions), without `CommitInfo`.
-    /// `partitions` = `None` for all. With some partitions only, the state begins anew, so that nothing older than it
+    /// `partitions` = ascending ids, `None` for all. With some partitions only, the state begins anew, so that nothing older than it
     /// counts as collected.
     pub(crate) fn to_actions(&self, partitions: Option<&[PartitionId]>) -> Vec<Action> {
         let oldest_version = if partitions.is_some() { Version::new(0) } else { self.oldest_version };
@@ -160,7 +160,7 @@ impl TableVersion {
         self.segments().map(|segment| segment.size_bytes).fold(0, u64::saturating_add)
     }
 
-    /// Row count and column fingerprints over the given partitions (`None` = all), from metadata alone.
+    /// Row count and column fingerprints over the given partitions (ascending, `None` = all), from metadata alone.
     pub fn fingerprints(&self, partitions: Option<&[PartitionId]>) -> ColumnFingerprints {
         let mut sums = ColumnFingerprints::default();
         for segment in self.chosen(partitions).flat_map(|partition| partition.segments()) {
@@ -170,7 +170,10 @@ impl TableVersion {
     }
 
     fn chosen<'a>(&'a self, ids: Option<&'a [PartitionId]>) -> impl Iterator<Item = &'a Arc<PartitionVersion>> {
-        self.partitions.iter().filter(move |(id, _)| ids.is_none_or(|ids| ids.contains(id))).map(|(_, value)| value)
+        self.partitions
+            .iter()
+            .filter(move |(id, _)| ids.is_none_or(|ids| ids.binary_search(id).is_ok()))
+            .map(|(_, value)| value)
     }
 }
 

@@ -399,7 +399,7 @@ fn a_manifest_that_claims_more_than_there_can_be_is_an_error() {
     let mut forged: Manifest =
         decode_document(DocumentKind::Manifest, &std::fs::read(&manifest).unwrap(), "m").unwrap();
     for segment in forged.tables[0].partitions.iter_mut().flat_map(|partition| &mut partition.segments) {
-        segment.segment.size_bytes = u64::MAX;
+        std::sync::Arc::make_mut(&mut segment.segment).size_bytes = u64::MAX;
     }
     let bytes = encode_document(DocumentKind::Manifest, &forged).unwrap();
     let mut record: OutcomeRecord =

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::digest::Digest;
 use crate::error::ErrorKind;
@@ -22,7 +24,11 @@ fn segment(number: u32) -> ManifestSegment {
         sealed_ms: 9,
         stats: "{}".into(),
     };
-    ManifestSegment { segment, nonce: None }
+    ManifestSegment { segment: Arc::new(segment), nonce: None }
+}
+
+fn first(manifest: &mut Manifest) -> &mut SegmentMeta {
+    Arc::make_mut(&mut manifest.tables[0].partitions[0].segments[0].segment)
 }
 
 fn manifest() -> Manifest {
@@ -86,15 +92,15 @@ fn every_broken_rule_is_damage_that_names_the_file() {
         ("does not rise", |m| m.tables[0].partitions[0].partition.id = PartitionId::new(0)),
         ("0 buckets", |m| m.tables[0].partitions[0].partition.buckets = 0),
         ("another partition", |m| {
-            m.tables[0].partitions[0].segments[0].segment.name.partition = PartitionId::new(9);
+            first(m).name.partition = PartitionId::new(9);
         }),
         ("bucket does not exist", |m| {
-            m.tables[0].partitions[0].segments[0].segment.name.bucket = BucketIndex::new(1);
+            first(m).name.bucket = BucketIndex::new(1);
         }),
         ("occurs twice", |m| m.tables[0].partitions[0].segments[1] = segment(0)),
-        ("no rows", |m| m.tables[0].partitions[0].segments[0].segment.rows = 0),
-        ("of other rows", |m| m.tables[0].partitions[0].segments[0].segment.rows = 3),
-        ("behind its end", |m| m.tables[0].partitions[0].segments[0].segment.tail.offset = 100),
+        ("no rows", |m| first(m).rows = 0),
+        ("of other rows", |m| first(m).rows = 3),
+        ("behind its end", |m| first(m).tail.offset = 100),
         ("other fingerprints", |m| m.tables[0].fingerprints.columns[0].1 = 11),
         ("4 rows", |m| m.tables[0].partitions[0].segments.truncate(1)),
         ("same name", |m| {

@@ -38,8 +38,9 @@ impl SimBackend {
 
     fn change<T>(&self, operation: Operation, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         let mut state = self.machine.state();
-        state.begin(self.generation, operation)?;
-        change(&mut state)
+        let permit = state.begin(self.generation, operation)?;
+        let result = change(&mut state)?;
+        permit.answer().map(|()| result)
     }
 
     fn lock_inode(&self, state: &mut State, inode: InodeId, exclusive: bool) -> Option<Box<dyn Send + Sync>> {
@@ -62,6 +63,10 @@ impl Backend for SimBackend {
     fn create_new(&self, path: &Path) -> Result<Box<dyn BackendFile>> {
         let inode = self.change(Operation::TakesSpace, |state| state.create_file(path))?;
         Ok(self.file(inode))
+    }
+
+    fn create_new_direct(&self, path: &Path) -> Result<Box<dyn BackendFile>> {
+        self.create_new(path)
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn BackendFile>> {
@@ -96,7 +101,7 @@ impl Backend for SimBackend {
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<()> {
-        self.change(Operation::TakesSpace, |state| {
+        self.change(Operation::Link, |state| {
             let inode = state.locate(from)?;
             if state.is_dir(inode) {
                 return Err(Errno::PERM.into());
@@ -105,6 +110,19 @@ impl Backend for SimBackend {
             state.set_name(&slot, Some(inode));
             Ok(())
         })
+    }
+
+    fn link_names(&self, from: &Path, to: &Path, names: &[String]) -> (usize, Result<()>) {
+        for (linked, name) in names.iter().enumerate() {
+            if let Err(error) = self.link(&from.join(name), &to.join(name)) {
+                return (linked, Err(error));
+            }
+        }
+        (names.len(), Ok(()))
+    }
+
+    fn is_same(&self, one: &Path, other: &Path) -> Result<bool> {
+        self.look(|state| Ok(state.locate(one)? == state.locate(other)?))
     }
 
     fn rename(&self, from: &Path, to: &Path, replace: bool) -> Result<()> {
@@ -165,8 +183,10 @@ impl Backend for SimBackend {
             Some(dir) if state.is_dir(dir) => return Err(Errno::ISDIR.into()),
             Some(file) => file,
             None => {
-                state.begin(self.generation, Operation::TakesSpace)?;
-                state.create_file(path)?
+                let permit = state.begin(self.generation, Operation::TakesSpace)?;
+                let file = state.create_file(path)?;
+                permit.answer()?;
+                file
             }
         };
         Ok(self.lock_inode(&mut state, inode, exclusive))
@@ -196,10 +216,7 @@ impl BackendFile for SimFile {
         };
         let taken = if permit == Permit::Half { bytes.len() / 2 } else { bytes.len() };
         Arc::make_mut(file).extend_from_slice(&bytes[..taken]);
-        match permit {
-            Permit::Whole => Ok(()),
-            Permit::Half => Err(Errno::IO.into()),
-        }
+        permit.answer()
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
@@ -216,9 +233,9 @@ impl BackendFile for SimFile {
 
     fn sync(&self) -> Result<()> {
         let mut state = self.machine.state();
-        state.begin(self.generation, Operation::Other)?;
+        let permit = state.begin(self.generation, Operation::Other)?;
         state.sync_file(self.inode);
-        Ok(())
+        permit.answer()
     }
 
     fn map(&self) -> Result<Bytes> {

@@ -40,6 +40,7 @@ pub(super) struct Change {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     Append,
+    Link,
     TakesSpace,
     Other,
 }
@@ -50,6 +51,8 @@ pub(super) enum Permit {
     Whole,
     /// Half of the bytes are taken, then it fails.
     Half,
+    /// It takes effect, then it fails.
+    Unanswered(Errno),
 }
 
 #[derive(Clone, Copy)]
@@ -72,6 +75,17 @@ pub(super) struct State {
     pub fault_happened: bool,
     /// The fault that stopped the machine.
     pub crashed: Option<Fault>,
+}
+
+impl Permit {
+    /// What the caller hears.
+    pub fn answer(self) -> Result<()> {
+        match self {
+            Permit::Whole => Ok(()),
+            Permit::Half => Err(Errno::IO.into()),
+            Permit::Unanswered(errno) => Err(errno.into()),
+        }
+    }
 }
 
 impl State {
@@ -111,6 +125,8 @@ impl State {
             Fault::NoSpace if operation == Operation::Other => Ok(Permit::Whole),
             Fault::NoSpace => Err(Errno::NOSPC.into()),
             Fault::ShortWrite if operation == Operation::Append => Ok(Permit::Half),
+            Fault::LostAnswer if operation == Operation::Link => Ok(Permit::Unanswered(Errno::EXIST)),
+            Fault::LostAnswer => Ok(Permit::Unanswered(Errno::IO)),
             Fault::Error | Fault::ShortWrite => Err(Errno::IO.into()),
             Fault::Crash | Fault::CrashKeepingSome(_) => {
                 self.crashed = Some(fault);

@@ -270,3 +270,53 @@ fn only_the_limits_of_links_count_as_such() {
     assert!(Fs::is_link_limit(&error));
     assert_eq!(error.to_string(), "cannot link /a to /b: the two lie on different file systems");
 }
+
+#[test]
+fn direct_file_of_any_length_is_read_back_whole() {
+    on_both(|fs, dir| {
+        for (number, length) in
+            [0, 1, 4095, 4096, (1 << 20) - 1, 1 << 20, (1 << 20) + 4097, 2_500_000].iter().enumerate()
+        {
+            let bytes: Vec<u8> = (0..*length).map(|i: u32| (i % 251) as u8).collect();
+            write(fs, dir.join(format!("source{number}")), &bytes);
+            let source = fs.open(&dir.join(format!("source{number}"))).unwrap();
+            let mut copied = fs.create_file_direct(&dir.join(format!("copied{number}"))).unwrap();
+            let mut seen = Vec::new();
+            copied
+                .copy_from(&source, |piece| {
+                    seen.extend_from_slice(piece);
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(copied.size_bytes(), u64::from(*length));
+            copied.finish(SyncMode::EachFile).unwrap();
+            let mut written = fs.create_file_direct(&dir.join(format!("written{number}"))).unwrap();
+            bytes.chunks(100_003).for_each(|part| written.write_all(part).unwrap());
+            written.finish(SyncMode::Batch).unwrap();
+            assert!(seen == bytes);
+            for name in ["copied", "written"] {
+                assert!(read(fs, &dir.join(format!("{name}{number}"))) == bytes, "{name} {length}");
+            }
+        }
+    });
+}
+
+#[test]
+fn names_are_linked_up_to_the_first_that_fails() {
+    on_both(|fs, dir| {
+        let (from, to) = (dir.join("from"), dir.join("to"));
+        fs.create_dir_in_batch(&from).unwrap();
+        fs.create_dir_in_batch(&from).unwrap();
+        fs.create_dir_in_batch(&to).unwrap();
+        for name in ["a", "b", "d"] {
+            write(fs, from.join(name), name.as_bytes());
+        }
+        let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let (linked, error) = fs.link_names(&from, &to, &of(&["a", "b", "c", "d"])).unwrap_err();
+        assert!(linked == 2 && error.is(ErrorKind::NotFound), "{linked} {error}");
+        let (linked, error) = fs.link_names(&from, &to, &of(&["d", "a"])).unwrap_err();
+        assert!(linked == 1 && error.is(ErrorKind::AlreadyExists), "{linked} {error}");
+        assert_eq!(names(fs, &to), ["a", "b", "d"]);
+        assert_eq!(read(fs, &to.join("d")), b"d");
+    });
+}

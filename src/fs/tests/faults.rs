@@ -8,8 +8,9 @@ use crate::fs::{Fault, FaultPlan, Put, SimFs, SyncMode};
 const TARGET: &str = "/log/target";
 const TEMPORARY: &str = "/staging/temporary";
 
-const FAULTS: [Fault; 8] = [
+const FAULTS: [Fault; 9] = [
     Fault::Error,
+    Fault::LostAnswer,
     Fault::NoSpace,
     Fault::ShortWrite,
     Fault::Crash,
@@ -225,7 +226,7 @@ fn writer_after_a_short_write_can_never_be_finished() {
     let mut file = sim.fs().create_file(Path::new("/file")).unwrap();
     sim.plan(Some(FaultPlan { at: 0, fault: Fault::ShortWrite }));
     assert!(file.write_all(&vec![7; 3 << 20]).is_err());
-    assert_eq!(read(&sim.fs(), "/file").len(), 3 << 19);
+    assert_eq!(read(&sim.fs(), "/file").len(), 1 << 19);
     let _ = file.write_all(b"more");
     assert!(file.finish(SyncMode::Batch).unwrap_err().to_string().contains("an earlier write"));
 }
@@ -260,4 +261,16 @@ fn reads_are_not_counted_and_fail_only_after_a_crash() {
     assert_eq!((sim.operations(), sim.fault_happened()), (1, true));
     assert!(fs.read(Path::new("/file"), 1).unwrap_err().to_string().contains("the machine crashed"));
     assert!(sim.fs().list(Path::new("/")).is_err());
+}
+
+#[test]
+fn put_new_recognizes_its_own_link_whose_answer_was_lost() {
+    let sim = store();
+    // Creation, append and sync of the temporary file, then the link.
+    sim.plan(Some(FaultPlan { at: 3, fault: Fault::LostAnswer }));
+    assert_eq!(put(&sim, b"mine").unwrap(), Put::Created);
+    assert!(sim.fault_happened());
+    assert_eq!(read(&sim.fs(), TARGET), b"mine");
+    // The same bytes in a rival's file are not ours.
+    assert_eq!(put(&sim, b"mine").unwrap(), Put::Exists);
 }
