@@ -181,13 +181,24 @@ impl Listing {
     }
 
     fn check_no_gap(&self, layout: &TableLayout, first: u64, last: Version) -> Result<()> {
-        match (first..=last.get()).find(|number| !self.versions.contains(number)) {
-            None => Ok(()),
-            Some(gap) => Err(Error::corrupt(format!(
-                "{} is missing, but version {last} needs it: restore the table from a backup",
-                layout.version(Version::new(gap)).display()
-            ))),
-        }
+        let Some(gap) = (first..=last.get()).find(|number| !self.versions.contains(number)) else { return Ok(()) };
+        let gap = layout.version(Version::new(gap));
+        // A log that begins with a checkpoint, as in a snapshot, has no older versions: then the checkpoint or its proof is
+        // at fault.
+        let unproved = self.checkpoints.range(..last.get()).next_back().map(|number| {
+            let file = |number| layout.version(Version::new(number));
+            format!(
+                ", because {} does not prove the checkpoint {}, or {} is not there",
+                file(number + 1).display(),
+                layout.checkpoint(Version::new(*number)).display(),
+                file(*number).display()
+            )
+        });
+        Err(Error::corrupt(format!(
+            "{} is missing, but version {last} needs it{}: restore the table from a backup",
+            gap.display(),
+            unproved.unwrap_or_default()
+        )))
     }
 
     /// The newest checkpoint below `version` that the commit after it names.
