@@ -5,6 +5,7 @@
 
 mod plain;
 mod run;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

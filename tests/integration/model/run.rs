@@ -1,23 +1,22 @@
 //! One seed: random operations, faults and reopenings, each compared with the plain maps.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{Int64Array, RecordBatch};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use steledb::backup::BackupOptions;
 use steledb::check::CheckLevel;
 use steledb::fs::{Fault, FaultPlan, SimFs};
-use steledb::load::{LoadOptions, LoadSource};
 use steledb::progress::Observer;
 use steledb::restore::RestoreOptions;
 use steledb::scan::Scan;
 use steledb::snapshot::{Selection, TableSelection};
 use steledb::{
-    Clock, DataType, ErrorKind, IdSource, Label, Name, PartitionSpec, RecoverOptions, RecycledItem, RecycledName,
-    Store, StoreOptions, Table, TableSpec, Value, Version,
+    Clock, ErrorKind, IdSource, Label, Name, RecycledItem, RecycledName, Store, StoreOptions, Table, Version,
 };
+
+use crate::support::name;
 
 use super::plain::{PARTITIONS, Plain, PlainTable, PlainUndo, Shown, Tables};
 
@@ -58,20 +57,20 @@ const FAULT_AT_MAX: u64 = 60;
 
 pub struct Run {
     seed: u64,
-    random: StdRng,
-    sim: SimFs,
+    pub(super) random: StdRng,
+    pub(super) sim: SimFs,
     clock: Clock,
     /// Tables that were dropped, by the name they had, the last one at the end.
-    dropped: Vec<(String, PlainTable)>,
+    pub(super) dropped: Vec<(String, PlainTable)>,
     /// None only between two openings.
     store: Option<Store>,
-    plain: Plain,
+    pub(super) plain: Plain,
     undo: Vec<PlainUndo>,
     /// Ids of each version of each table id that was seen.
     history: BTreeMap<(String, Version), Vec<i64>>,
     /// A scan that somebody holds, and what it has to give.
     held: Option<(Scan, Vec<i64>)>,
-    next_id: i64,
+    pub(super) next_id: i64,
     next_label: u64,
     opened: u64,
     counts: BTreeMap<&'static str, u64>,
@@ -156,12 +155,12 @@ impl Run {
         self.counts
     }
 
-    fn count(&mut self, what: &'static str) {
+    pub(super) fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
     }
 
     /// The operation has to lead from the state before to `after`, or, when a fault got in its way, to either.
-    fn expect(&mut self, what: &'static str, result: steledb::Result<()>, after: Plain) -> bool {
+    pub(super) fn expect(&mut self, what: &'static str, result: steledb::Result<()>, after: Plain) -> bool {
         let faulty = self.sim.fault_happened();
         self.sim.plan(None);
         if !faulty {
@@ -187,7 +186,7 @@ impl Run {
     }
 
     /// The operation has to be refused with this kind of error, and nothing changes.
-    fn expect_refused(&mut self, what: &'static str, result: steledb::Result<()>, kinds: &[ErrorKind]) {
+    pub(super) fn expect_refused(&mut self, what: &'static str, result: steledb::Result<()>, kinds: &[ErrorKind]) {
         if self.sim.fault_happened() {
             let plain = self.plain.clone();
             self.expect(what, result, plain);
@@ -230,7 +229,7 @@ impl Run {
         }
     }
 
-    fn store(&self) -> &Store {
+    pub(super) fn store(&self) -> &Store {
         self.store.as_ref().unwrap()
     }
 
@@ -246,7 +245,7 @@ impl Run {
         }
     }
 
-    fn label(&mut self) -> (String, Label) {
+    pub(super) fn label(&mut self) -> (String, Label) {
         self.next_label += 1;
         let text = format!("label {}", self.next_label);
         let label = Label::new(&text).unwrap();
@@ -254,157 +253,15 @@ impl Run {
     }
 
     /// A table there is, if there is one.
-    fn any_table(&mut self) -> Option<(String, Table)> {
+    pub(super) fn any_table(&mut self) -> Option<(String, Table)> {
         let names: Vec<String> = self.plain.tables.keys().cloned().collect();
         let name = names.get(self.random.random_range(0..names.len().max(1)))?.clone();
         let table = self.store().table("d", &name).ok()?;
         Some((name, table))
     }
 
-    fn any_name(&mut self) -> String {
+    pub(super) fn any_name(&mut self) -> String {
         TABLES[self.random.random_range(0..TABLES.len())].to_owned()
-    }
-
-    /// CREATE TABLE.
-    pub fn create(&mut self) {
-        let name = self.any_name();
-        let result = self.store().create_table("d", &name, &spec()).map(drop);
-        if self.plain.tables.contains_key(&name) {
-            return self.expect_refused("create refused", result, &[ErrorKind::AlreadyExists]);
-        }
-        let mut after = self.plain.clone();
-        after.tables.insert(name, PlainTable::new());
-        self.expect("create", result, after);
-    }
-
-    fn drop_table(&mut self) {
-        let name = self.any_name();
-        let result = self.store().drop_table("d", &name);
-        if !self.plain.tables.contains_key(&name) {
-            return self.expect_refused("drop refused", result, &[ErrorKind::NotFound]);
-        }
-        let mut after = self.plain.clone();
-        let table = after.tables.remove(&name).unwrap();
-        self.expect("drop", result, after);
-        if !self.plain.tables.contains_key(&name) {
-            self.dropped.push((name, table));
-        }
-    }
-
-    /// The table that was dropped last, or a partition of a table there is.
-    fn recover(&mut self) {
-        let options = RecoverOptions::default();
-        self.forget_expired();
-        if self.random.random() {
-            let Some((name, table)) = self.any_table() else { return };
-            let part = self.random.random_range(0..PARTITIONS);
-            let result = table.recover_partition(&format!("p{part}"), &options);
-            let mut after = self.plain.clone();
-            let plain = after.tables.get_mut(&name).unwrap();
-            let rows = plain.dropped.get_mut(&part).and_then(Vec::pop);
-            return match rows.filter(|_| !plain.partitions.contains_key(&part)) {
-                Some(rows) => {
-                    plain.partitions.insert(part, rows);
-                    self.expect("recover partition", result, after);
-                }
-                None => {
-                    self.expect_refused("recover refused", result, &[ErrorKind::NotFound, ErrorKind::AlreadyExists])
-                }
-            };
-        }
-        let Some((name, plain)) = self.dropped.last().cloned() else { return };
-        let result = self.store().recover_table("d", &name, &options);
-        if self.plain.tables.contains_key(&name) {
-            return self.expect_refused("recover refused", result, &[ErrorKind::AlreadyExists]);
-        }
-        let mut after = self.plain.clone();
-        after.tables.insert(name.clone(), plain);
-        self.expect("recover", result, after);
-        if self.plain.tables.contains_key(&name) {
-            self.dropped.pop();
-        }
-    }
-
-    fn rename(&mut self) {
-        let Some((from, _)) = self.any_table() else { return };
-        let to = self.any_name();
-        let result = self.store().rename_table("d", &from, &to);
-        if self.plain.tables.contains_key(&to) {
-            return self.expect_refused("rename refused", result, &[ErrorKind::AlreadyExists, ErrorKind::Invalid]);
-        }
-        let mut after = self.plain.clone();
-        let table = after.tables.remove(&from).unwrap();
-        after.tables.insert(to, table);
-        self.expect("rename", result, after);
-    }
-
-    fn load(&mut self) {
-        let Some((name, table)) = self.any_table() else { return };
-        let rows = self.random.random_range(1..6);
-        let ids: Vec<i64> = (0..rows).map(|row| self.next_id + row + 1).collect();
-        self.next_id += rows;
-        let (_, label) = self.label();
-        let options = LoadOptions { label: Some(label), ..LoadOptions::default() };
-        let result = table.load(LoadSource::batches(vec![batch(&ids)]), &options).map(drop);
-        let mut after = self.plain.clone();
-        let partitions = &mut after.tables.get_mut(&name).unwrap().partitions;
-        if ids.iter().any(|id| !partitions.contains_key(&(id % PARTITIONS))) {
-            return self.expect_refused("load refused", result, &[ErrorKind::Invalid]);
-        }
-        for id in &ids {
-            partitions.get_mut(&(id % PARTITIONS)).unwrap().insert(*id);
-        }
-        if self.expect("load", result, after) && self.random.random_ratio(1, 4) {
-            let again = table.load(LoadSource::batches(vec![batch(&ids)]), &options).unwrap();
-            assert!(again.already_loaded);
-            self.count("load again");
-        }
-    }
-
-    fn truncate(&mut self) {
-        let Some((name, table)) = self.any_table() else { return };
-        let mut after = self.plain.clone();
-        let partitions = &mut after.tables.get_mut(&name).unwrap().partitions;
-        if self.random.random() {
-            partitions.values_mut().for_each(BTreeSet::clear);
-            self.expect("truncate", table.truncate(), after);
-            return;
-        }
-        let part = self.random.random_range(0..PARTITIONS);
-        let result = table.truncate_partition(&format!("p{part}"));
-        match partitions.get_mut(&part) {
-            Some(rows) => {
-                rows.clear();
-                self.expect("truncate partition", result, after);
-            }
-            None => self.expect_refused("truncate refused", result, &[ErrorKind::NotFound, ErrorKind::Invalid]),
-        }
-    }
-
-    fn drop_partition(&mut self) {
-        let Some((name, table)) = self.any_table() else { return };
-        let part = self.random.random_range(0..PARTITIONS);
-        let result = table.drop_partition(&format!("p{part}"));
-        let mut after = self.plain.clone();
-        let plain = after.tables.get_mut(&name).unwrap();
-        match plain.partitions.remove(&part) {
-            Some(rows) => {
-                plain.dropped.entry(part).or_default().push(rows);
-                self.expect("drop partition", result, after);
-            }
-            None => self.expect_refused("drop refused", result, &[ErrorKind::NotFound, ErrorKind::Invalid]),
-        }
-    }
-
-    fn add_partition(&mut self) {
-        let Some((name, table)) = self.any_table() else { return };
-        let part = self.random.random_range(0..PARTITIONS);
-        let result = table.add_partition(partition(part));
-        let mut after = self.plain.clone();
-        match after.tables.get_mut(&name).unwrap().partitions.insert(part, BTreeSet::new()) {
-            None => _ = self.expect("add partition", result, after),
-            Some(_) => self.expect_refused("add refused", result, &[ErrorKind::AlreadyExists]),
-        }
     }
 
     fn snapshot(&mut self) {
@@ -512,7 +369,7 @@ impl Run {
     }
 
     /// What the recycle bin no longer has cannot be recovered by the maps either.
-    fn forget_expired(&mut self) {
+    pub(super) fn forget_expired(&mut self) {
         let bin = self.store().recycle_bin().unwrap();
         let tables = bin.iter().filter(|item| matches!(item.name, RecycledName::Table(..))).count();
         // Entries go in the order in which they came.
@@ -583,28 +440,6 @@ fn options(sim: &SimFs, clock: &Clock, seed: u64) -> StoreOptions {
         threads: 1,
         ..StoreOptions::default()
     }
-}
-
-fn name(text: &str) -> Name {
-    Name::new(text).unwrap()
-}
-
-fn partition(part: i64) -> PartitionSpec {
-    PartitionSpec::list(name(&format!("p{part}")), vec![vec![Value::Int(part.into())]])
-}
-
-fn spec() -> TableSpec {
-    TableSpec::new()
-        .column("id", DataType::BigInt)
-        .column("part", DataType::BigInt)
-        .sort_key(["id"])
-        .partition_by_list(["part"], (0..PARTITIONS).map(partition))
-}
-
-fn batch(ids: &[i64]) -> RecordBatch {
-    let parts: ArrayRef = Arc::new(Int64Array::from_iter_values(ids.iter().map(|id| id % PARTITIONS)));
-    let ids: ArrayRef = Arc::new(Int64Array::from(ids.to_vec()));
-    RecordBatch::try_from_iter([("id", ids), ("part", parts)]).unwrap()
 }
 
 fn ids(table: &Table) -> Vec<i64> {
