@@ -29,6 +29,8 @@ pub const LOG_FILE_BYTES_MAX: u64 = 1 << 30;
 pub const SEGMENT_TAIL_BYTES_MAX: u64 = 256 << 20;
 /// Size of the blocks of a segment that carry a CRC-32 each, in bytes.
 pub const BLOCK_BYTES: u64 = 64 << 10;
+/// Deepest nesting of a predicate: of AND, OR and NOT within each other.
+pub const PREDICATE_DEPTH_MAX: usize = 200;
 /// Catalog versions kept for diagnosis; the highest is current.
 pub const CATALOG_VERSIONS_KEPT: u64 = 100;
 /// Log versions between two checkpoints.

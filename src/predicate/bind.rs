@@ -1,17 +1,19 @@
 //! From names and values as given to column ids and values of the columns' types.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::id::ColumnId;
-use crate::predicate::{BoundPredicate, Comparison, Node, Predicate};
+use crate::limits::PREDICATE_DEPTH_MAX;
+use crate::predicate::{BoundPredicate, Comparison, Node, Predicate, order_of};
 use crate::schema::{DataType, TableSchema, Value};
 
 impl Predicate {
     /// Checks names and casts values to the columns' types; an error names the column and the value.
     pub fn bind(&self, schema: &TableSchema) -> Result<BoundPredicate> {
         let mut binder = Binder { schema, types: BTreeMap::new() };
-        let root = binder.bind(self, Sense::AsIs)?;
+        let root = binder.bind(self, Sense::AsIs, PREDICATE_DEPTH_MAX)?;
         Ok(BoundPredicate { root, types: binder.types })
     }
 }
@@ -29,7 +31,14 @@ struct Binder<'a> {
 }
 
 impl<'a> Binder<'a> {
-    fn bind(&mut self, predicate: &Predicate, sense: Sense) -> Result<Node> {
+    /// `depth` = how many levels may still follow.
+    fn bind(&mut self, predicate: &Predicate, sense: Sense, depth: usize) -> Result<Node> {
+        let below = depth.checked_sub(1).ok_or_else(|| {
+            Error::invalid(format!(
+                "predicate: it is nested more than {PREDICATE_DEPTH_MAX} levels deep: put the parts of a chain into one \
+                 AND or OR"
+            ))
+        })?;
         let negated = sense == Sense::Negated;
         match predicate {
             Predicate::Compare(column, comparison, value) => {
@@ -41,12 +50,14 @@ impl<'a> Binder<'a> {
             }
             Predicate::In(column, values) => {
                 let (id, values) = self.values(column, values, false)?;
-                let count = values.len();
-                let values: Vec<Value> = values.into_iter().flatten().collect();
+                let has_null = values.contains(&None);
+                let mut values: Vec<Value> = values.into_iter().flatten().collect();
+                values.sort_by(|a, b| order_of(a, b).unwrap_or(Ordering::Equal));
+                values.dedup_by(|a, b| order_of(a, b) == Some(Ordering::Equal));
                 Ok(match negated {
                     false => Node::In(id, values),
                     // A value that is none of the others may still be the unknown one.
-                    true if values.len() < count => never(),
+                    true if has_null => never(),
                     // `NOT (NULL IN ())` is true.
                     true if values.is_empty() => Node::And(Vec::new()),
                     true => Node::NotIn(id, values),
@@ -59,10 +70,10 @@ impl<'a> Binder<'a> {
             }
             Predicate::And(parts) | Predicate::Or(parts) => {
                 let all = matches!(predicate, Predicate::And(_)) != negated;
-                let parts = parts.iter().map(|part| self.bind(part, sense)).collect::<Result<_>>()?;
+                let parts = parts.iter().map(|part| self.bind(part, sense, below)).collect::<Result<_>>()?;
                 Ok(if all { Node::And(parts) } else { Node::Or(parts) })
             }
-            Predicate::Not(part) => self.bind(part, if negated { Sense::AsIs } else { Sense::Negated }),
+            Predicate::Not(part) => self.bind(part, if negated { Sense::AsIs } else { Sense::Negated }, below),
         }
     }
 

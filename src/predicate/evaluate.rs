@@ -3,12 +3,13 @@
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::kernels::cmp;
-use arrow::compute::{and_kleene, is_not_null, is_null, or_kleene, prep_null_mask_filter};
+use arrow::compute::{and_kleene, is_not_null, is_null, not, or_kleene, prep_null_mask_filter};
 use arrow::datatypes::{DataType as ArrowType, Float32Type, Float64Type};
 use arrow::error::ArrowError;
 
 use crate::error::{Error, Result};
 use crate::id::ColumnId;
+use crate::predicate::in_list::in_list;
 use crate::predicate::{BoundPredicate, Comparison, Node, compare_floats};
 use crate::schema::Value;
 
@@ -25,11 +26,17 @@ impl BoundPredicate {
             Node::Compare(id, comparison, value) => self.compare(column(batch, ids, *id)?, *id, *comparison, value),
             Node::In(id, values) => {
                 let column = column(batch, ids, *id)?;
+                if let Some(found) = in_list(column, values) {
+                    return Ok(found);
+                }
                 let parts = values.iter().map(|value| self.compare(column, *id, Comparison::Equal, value));
                 fold(parts, constant(false, rows), or_kleene)
             }
             Node::NotIn(id, values) => {
                 let column = column(batch, ids, *id)?;
+                if let Some(found) = in_list(column, values) {
+                    return not(&found).map_err(failed);
+                }
                 let parts = values.iter().map(|value| self.compare(column, *id, Comparison::NotEqual, value));
                 fold(parts, constant(true, rows), and_kleene)
             }

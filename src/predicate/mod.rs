@@ -8,6 +8,7 @@
 
 mod bind;
 mod evaluate;
+mod in_list;
 mod prune;
 
 use std::cmp::Ordering;
@@ -90,7 +91,9 @@ pub struct BoundPredicate {
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
     Compare(ColumnId, Comparison, Value),
+    /// The values are sorted by [`order_of`], each once.
     In(ColumnId, Vec<Value>),
+    /// The same.
     NotIn(ColumnId, Vec<Value>),
     IsNull(ColumnId),
     IsNotNull(ColumnId),
@@ -125,14 +128,26 @@ impl Predicate {
         Predicate::Compare(column.into(), Comparison::GreaterOrEqual, value)
     }
 
-    /// Both.
+    /// Both. A chain of them makes one flat [`Predicate::And`].
     pub fn and(self, other: Predicate) -> Predicate {
-        Predicate::And(vec![self, other])
+        match self {
+            Predicate::And(mut parts) => {
+                parts.push(other);
+                Predicate::And(parts)
+            }
+            first => Predicate::And(vec![first, other]),
+        }
     }
 
-    /// One of the two.
+    /// One of the two. A chain of them makes one flat [`Predicate::Or`].
     pub fn or(self, other: Predicate) -> Predicate {
-        Predicate::Or(vec![self, other])
+        match self {
+            Predicate::Or(mut parts) => {
+                parts.push(other);
+                Predicate::Or(parts)
+            }
+            first => Predicate::Or(vec![first, other]),
+        }
     }
 }
 
@@ -146,6 +161,14 @@ impl BoundPredicate {
 /// The order of two floats; every other type is ordered by [`Value::compare`], whose floats are in total order.
 fn compare_floats(a: f64, b: f64) -> Ordering {
     a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}
+
+/// The order of two values of one type, neither of them NULL.
+fn order_of(a: &Value, b: &Value) -> Option<Ordering> {
+    match (a, b) {
+        (Value::Double(a), Value::Double(b)) => Some(compare_floats(*a, *b)),
+        (a, b) => a.compare(b),
+    }
 }
 
 #[cfg(test)]

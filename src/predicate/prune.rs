@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::id::ColumnId;
-use crate::predicate::{BoundPredicate, Comparison, Node, compare_floats};
+use crate::predicate::{BoundPredicate, Comparison, Node, order_of};
 use crate::schema::Value;
 use crate::segment_meta::ColumnBounds;
 
@@ -29,7 +29,12 @@ fn may_match(node: &Node, bounds: &dyn Fn(ColumnId) -> Option<ColumnBounds>) -> 
         Node::And(parts) => return parts.iter().all(|part| may_match(part, bounds)),
         Node::Or(parts) => return parts.iter().any(|part| may_match(part, bounds)),
         Node::Compare(id, comparison, value) => (id, &|known| may_compare(known, *comparison, value)),
-        Node::In(id, values) => (id, &|known| values.iter().any(|value| may_compare(known, Comparison::Equal, value))),
+        Node::In(id, values) => (id, &|known| {
+            // The first value that is not below all rows is the only one that can be between the bounds, if any is.
+            let below = |value: &Value| known.min.as_ref().and_then(|min| order_of(value, min)) == Some(Ordering::Less);
+            let first = values.partition_point(below);
+            values.get(first).is_some_and(|value| may_compare(known, Comparison::Equal, value))
+        }),
         Node::NotIn(id, values) => {
             (id, &|known| values.iter().all(|value| may_compare(known, Comparison::NotEqual, value)))
         }
@@ -47,8 +52,7 @@ fn all_null(known: &ColumnBounds) -> bool {
 fn may_compare(known: &ColumnBounds, comparison: Comparison, value: &Value) -> bool {
     let order = |bound: &Option<Value>| match (bound.as_ref()?, value) {
         (Value::Null, _) => None,
-        (Value::Double(bound), Value::Double(value)) => Some(compare_floats(*bound, *value)),
-        (bound, value) => bound.compare(value),
+        (bound, value) => order_of(bound, value),
     };
     let (min, max) = (order(&known.min), order(&known.max));
     let within = match comparison {

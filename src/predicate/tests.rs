@@ -234,6 +234,62 @@ fn zeros_are_equal_and_every_nan_is_the_greatest_value() {
 }
 
 #[test]
+fn long_lists_keep_the_rows_that_comparing_one_value_after_another_keeps() {
+    let schema = TableSpec::new()
+        .nullable_column("i", DataType::Int)
+        .nullable_column("m", DataType::Decimal { precision: 10, scale: 2 })
+        .nullable_column("s", DataType::Varchar(2))
+        .nullable_column("b", DataType::VarBinary)
+        .nullable_column("t", DataType::Date);
+    let schema = schema.build("t").unwrap().0;
+    let make: [fn(i128) -> Value; 5] = [
+        Value::Int,
+        |n| Value::Decimal { unscaled: n, scale: 2 },
+        |n| Value::Text(format!("{n:02}")),
+        |n| Value::Binary(vec![n as u8]),
+        |n| Value::Date(n as i32),
+    ];
+    let rows: Vec<Option<i128>> = (0..40).map(|n| (n % 7 != 3).then_some(n)).collect();
+    let columns = schema.columns.iter().zip(make).map(|(column, make)| {
+        let values: Vec<Value> = rows.iter().map(|row| row.map_or(Value::Null, make)).collect();
+        (column.name.as_str(), Value::to_array(&values, &column.data_type).unwrap(), true)
+    });
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    let ids: Vec<ColumnId> = schema.columns.iter().map(|column| column.id).collect();
+    let listed = [31, 5, 99, 8, 5, 13, 21, 34];
+    for (column, make) in schema.columns.iter().zip(make) {
+        let list = Predicate::In(column.name.as_str().to_owned(), listed.map(make).to_vec());
+        let kept = |predicate: &Predicate| {
+            let kept = predicate.bind(&schema).unwrap().evaluate(&batch, &ids).unwrap();
+            kept.values().set_indices().collect::<Vec<_>>()
+        };
+        assert_eq!(kept(&list), [5, 8, 13, 21, 34], "{}: 31 is NULL", column.name);
+        let others = (0..40).filter(|n| n % 7 != 3 && !listed.contains(n)).map(|n| n as usize);
+        assert_eq!(kept(&Predicate::Not(Box::new(list.clone()))), others.collect::<Vec<_>>(), "{}", column.name);
+
+        let known = |min, max| ColumnBounds { min: Some(min), max: Some(max), null_count: Some(0), row_count: 9 };
+        let bound = list.bind(&schema).unwrap();
+        for (min, max) in [(0, 4), (0, 5), (9, 12), (9, 13), (35, 98), (99, 99), (8, 8)] {
+            let between = listed.iter().any(|n| (min..=max).contains(n));
+            let may = bound.may_match(&|_| Some(known(make(min), make(max))));
+            let ordered = column.data_type != DataType::VarBinary;
+            assert!(may == between || (may && !ordered), "{} {min}..={max}", column.name);
+        }
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_but_long_chains_are_not() {
+    let leaf = || Predicate::eq("i", int(1));
+    let nested = |levels: usize| (0..levels).fold(leaf(), |inner, _| Predicate::Not(Box::new(inner)));
+    assert!(nested(crate::limits::PREDICATE_DEPTH_MAX - 1).bind(&schema()).is_ok());
+    let error = nested(crate::limits::PREDICATE_DEPTH_MAX).bind(&schema()).unwrap_err().to_string();
+    assert!(error.contains("200 levels"), "{error}");
+    let chain = (0..1000).fold(leaf(), |chain, _| chain.or(leaf())).and(leaf());
+    assert!((0..1000).fold(chain, |chain, _| chain.and(leaf())).bind(&schema()).is_ok());
+}
+
+#[test]
 fn required_values_are_found_under_and() {
     let both = Predicate::In("i".into(), vec![int(1), int(2), Value::Null]).and(Predicate::gt("d", Value::Double(0.0)));
     let id = ColumnId::new(1);

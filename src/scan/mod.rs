@@ -15,11 +15,11 @@ pub use crate::segment::Access;
 use crate::error::{Error, Result};
 use crate::id::Version;
 use crate::predicate::Predicate;
-use crate::segment::SegmentMeta;
+use crate::segment::SegmentPart;
 use crate::store::{Store, Table};
 use crate::table::{LiveTable, TableVersion};
 use plan::choose_segments;
-use run::{Shared, UnitBatches, run_units};
+use run::{ScanSegment, Shared, UnitBatches, run_units};
 
 const BATCH_ROWS: usize = 8192;
 
@@ -85,7 +85,7 @@ pub struct Scan {
     units: Vec<ScanUnit>,
 }
 
-/// One piece of a scan that one thread can run: a segment.
+/// One piece of a scan that one thread can run: a segment, or some row groups of a long one.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -108,7 +108,8 @@ pub struct Scan {
 /// ```
 pub struct ScanUnit {
     shared: Arc<Shared>,
-    segment: Arc<SegmentMeta>,
+    segment: Arc<ScanSegment>,
+    part: SegmentPart,
 }
 
 /// What a scan looked at; complete when all units have run.
@@ -302,7 +303,7 @@ impl ScanBuilder {
             rows: AtomicU64::new(0),
             version,
         });
-        let units = segments.into_iter().map(|segment| ScanUnit { shared: shared.clone(), segment }).collect();
+        let units = segments.into_iter().flat_map(|segment| ScanUnit::of(&shared, segment)).collect();
         Ok(Scan { shared, units })
     }
 }

@@ -1,7 +1,7 @@
 //! Reading what was planned.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -10,9 +10,16 @@ use crate::error::Result;
 use crate::id::ColumnId;
 use crate::predicate::BoundPredicate;
 use crate::scan::{ScanCounters, ScanUnit};
-use crate::segment::{Access, ReadCounters, SegmentReader, SegmentScan, SegmentScanOptions};
+use crate::segment::{
+    Access, ROW_GROUP_ROWS, ReadCounters, SegmentMeta, SegmentPart, SegmentReader, SegmentScan, SegmentScanOptions,
+};
 use crate::store::Store;
 use crate::table::TableVersion;
+
+/// Bytes of a segment below which it is not worth a second thread.
+const UNIT_BYTES: u64 = 1 << 20;
+/// Whatever the table log says about its rows.
+const UNITS_OF_SEGMENT_MAX: u64 = 1024;
 
 /// What all units of a scan share.
 pub(super) struct Shared {
@@ -50,6 +57,42 @@ impl Shared {
     }
 }
 
+/// A segment of a scan.
+pub(super) struct ScanSegment {
+    meta: Arc<SegmentMeta>,
+    /// Open as long as one of its units runs, so that they share its checked footer and blocks.
+    reader: Mutex<Weak<SegmentReader>>,
+}
+
+impl ScanSegment {
+    fn open(&self, shared: &Shared) -> Result<Arc<SegmentReader>> {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reader) = reader.upgrade() {
+            return Ok(reader);
+        }
+        let path = shared.version.layout.segment(&self.meta.name);
+        let fs = &shared.store.inner.environment.fs;
+        let opened = SegmentReader::open(fs, &path, &self.meta, &shared.version.schema, shared.access)?;
+        *reader = Arc::downgrade(&opened);
+        Ok(opened)
+    }
+}
+
+impl ScanUnit {
+    /// The units of a segment in order: as many as it has row groups, as far as the table log tells.
+    pub(super) fn of(shared: &Arc<Shared>, meta: Arc<SegmentMeta>) -> impl Iterator<Item = ScanUnit> + use<> {
+        let row_groups = meta.rows.div_ceil(ROW_GROUP_ROWS as u64);
+        let units = row_groups.min(meta.size_bytes.div_ceil(UNIT_BYTES)).clamp(1, UNITS_OF_SEGMENT_MAX);
+        let segment = Arc::new(ScanSegment { meta, reader: Mutex::default() });
+        let shared = shared.clone();
+        (0..units).map(move |index| ScanUnit {
+            shared: shared.clone(),
+            segment: segment.clone(),
+            part: SegmentPart { index, of: units },
+        })
+    }
+}
+
 /// The batches of one unit.
 pub(super) struct UnitBatches {
     shared: Arc<Shared>,
@@ -67,10 +110,9 @@ impl UnitBatches {
             batch_rows: shared.batch_rows,
             counters: shared.read.clone(),
         };
-        let path = shared.version.layout.segment(&unit.segment.name);
-        let fs = &shared.store.inner.environment.fs;
-        let scan = SegmentReader::open(fs, &path, &unit.segment, &shared.version.schema, shared.access)
-            .and_then(|reader| reader.scan(options))
+        let opened = unit.segment.open(shared);
+        let scan = opened
+            .and_then(|reader| reader.scan_part(options, unit.part))
             .map_err(|error| error.context(&shared.what))?;
         Ok(UnitBatches { shared: shared.clone(), scan })
     }

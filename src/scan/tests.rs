@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arrow::array::{AsArray, Int64Array};
+use arrow::datatypes::Int64Type;
+
 use super::*;
 use crate::delta::{TableMetadata, encode_stats};
 use crate::digest::Digest;
@@ -13,7 +16,7 @@ use crate::schema::{
     BoundValue, Column, ColumnFingerprints, DataType, Distribution, KeyModel, PartitionBounds, PartitionMeta,
     Partitioning, TableSchema, Value, bucket_hashes, bucket_of,
 };
-use crate::segment_meta::{ColumnBounds, SegmentStats, SegmentTail};
+use crate::segment_meta::{ColumnBounds, SegmentMeta, SegmentStats, SegmentTail};
 use crate::table::{PartitionVersion, TabletVersion};
 
 const BUCKETS: u32 = 4;
@@ -90,6 +93,42 @@ fn version(schema: TableSchema, partitions: Vec<PartitionBounds>) -> TableVersio
         layout: TableLayout::new(PathBuf::from("/table")),
         schema: Arc::new(schema),
     }
+}
+
+#[test]
+fn a_long_segment_is_read_by_several_units_in_order() {
+    const ROWS: i64 = 700_000;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path().join("store")).unwrap();
+    store.create_database("d").unwrap();
+    let spec = crate::TableSpec::new().column("id", DataType::BigInt).column("n", DataType::BigInt).sort_key(["id"]);
+    let table = store.create_table("d", "t", &spec).unwrap();
+    let scattered = |id: i64| {
+        let mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64);
+        (mixed ^ (mixed >> 29)).wrapping_mul(0x2545_f491_4f6c_dd1d)
+    };
+    let arrays: [(&str, arrow::array::ArrayRef); 2] = [
+        ("id", Arc::new(Int64Array::from_iter_values(0..ROWS))),
+        ("n", Arc::new(Int64Array::from_iter_values((0..ROWS).map(scattered)))),
+    ];
+    let batch = RecordBatch::try_from_iter(arrays).unwrap();
+    table.load(crate::load::LoadSource::batches(vec![batch]), &Default::default()).unwrap();
+    let segments: Vec<_> = table.version().segments().cloned().collect();
+    let scan = table.scan().columns(&["id"]).plan().unwrap();
+    assert_eq!((segments.len(), scan.units().len()), (1, 3));
+
+    let expect = |batches: Vec<RecordBatch>, keep: &dyn Fn(i64) -> bool| {
+        let ids = batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
+        assert!(ids.eq((0..ROWS).filter(|id| keep(*id))));
+    };
+    expect(table.scan().collect().unwrap(), &|_| true);
+    let positive = Predicate::gt("n", Value::Int(0));
+    expect(table.scan().filter(positive).collect().unwrap(), &|id| scattered(id) > 0);
+    let rare = Predicate::gt("n", Value::Int(i128::from(i64::MAX / 1000 * 999)));
+    expect(table.scan().columns(&["id"]).filter(rare).collect().unwrap(), &|id| scattered(id) > i64::MAX / 1000 * 999);
+    expect(table.scan().limit(300_000).collect().unwrap(), &|id| id < 300_000);
+    let by_units = scan.units().iter().flat_map(|unit| unit.run().unwrap()).collect::<Result<Vec<_>>>().unwrap();
+    expect(by_units, &|_| true);
 }
 
 /// Partitions read and what was counted.

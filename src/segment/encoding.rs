@@ -19,7 +19,9 @@ pub(super) struct Shape {
     pub page_rows: usize,
 }
 
-pub(super) const SHAPE: Shape = Shape { row_group_rows: 256 << 10, page_rows: 20_000 };
+/// Rows of a row group of a table whose rows are not wide.
+pub const ROW_GROUP_ROWS: usize = 256 << 10;
+pub(super) const SHAPE: Shape = Shape { row_group_rows: ROW_GROUP_ROWS, page_rows: 20_000 };
 /// Encoded bytes of a row group, for tables with wide rows.
 pub const ROW_GROUP_BYTES: usize = 128 << 20;
 /// Encoded bytes of a page before compression, about.

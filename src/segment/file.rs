@@ -14,8 +14,12 @@ use parquet::file::reader::{ChunkReader, Length};
 use crate::digest::crc32;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileReader, Fs};
-use crate::limits::BLOCK_BYTES;
+use crate::limits::{BLOCK_BYTES, SEGMENT_TAIL_BYTES_MAX};
 use crate::segment::{Access, BlockTable, ReadCounters};
+use crate::segment_meta::SegmentTail;
+
+/// `PAR1` at the beginning of the file.
+pub(super) const MAGIC_BYTES: u64 = 4;
 
 /// The raw bytes of a segment file, unchecked but for the length.
 pub(super) struct RawFile {
@@ -32,6 +36,7 @@ enum Source {
 /// The part of a segment that blocks cover.
 pub(super) struct CheckedFile {
     raw: RawFile,
+    tail: SegmentTail,
     blocks: BlockTable,
     /// One bit for each block of a mapping that was checked. Positioned reads are checked every time, because the next
     /// one may come from the disk again.
@@ -71,6 +76,26 @@ impl RawFile {
         Ok(RawFile { path: path.to_owned(), size_bytes, source })
     }
 
+    /// The bytes of the tail, checked.
+    pub fn tail_bytes(&self, tail: SegmentTail) -> Result<Bytes> {
+        let wrong = |expected: String, found: String| {
+            Error::corrupt(format!("segment {}: expected {expected}, found {found}", self.path.display()))
+        };
+        let offset = tail.offset;
+        if offset < MAGIC_BYTES || offset >= self.size_bytes || self.size_bytes - offset > SEGMENT_TAIL_BYTES_MAX {
+            return Err(wrong(
+                format!("a tail of at most {SEGMENT_TAIL_BYTES_MAX} bytes within {} bytes", self.size_bytes),
+                format!("a tail from offset {offset}"),
+            ));
+        }
+        let bytes = self.bytes(offset..self.size_bytes)?;
+        let found = crc32(&bytes);
+        if found != tail.crc32 {
+            return Err(wrong(format!("tail CRC-32 {:08x}", tail.crc32), format!("{found:08x}")));
+        }
+        Ok(bytes)
+    }
+
     /// Bytes within the file; the caller has checked the range against `size_bytes`.
     pub fn bytes(&self, range: Range<u64>) -> Result<Bytes> {
         assert!(range.start <= range.end && range.end <= self.size_bytes, "range within the file");
@@ -86,17 +111,30 @@ impl RawFile {
 }
 
 impl CheckedFile {
-    pub fn new(raw: RawFile, blocks: BlockTable) -> CheckedFile {
-        assert!(blocks.covered_bytes <= raw.size_bytes, "blocks cover a part of the file");
+    pub fn new(raw: RawFile, tail: SegmentTail, blocks: BlockTable) -> CheckedFile {
+        assert!(
+            blocks.covered_bytes == tail.offset && tail.offset <= raw.size_bytes,
+            "blocks end where the tail begins"
+        );
         let words = match raw.source {
             Source::Map(_) => blocks.crc32.len().div_ceil(64),
             Source::Read(_) => 0,
         };
-        CheckedFile { raw, blocks, checked: (0..words).map(|_| AtomicU64::new(0)).collect() }
+        CheckedFile { raw, tail, blocks, checked: (0..words).map(|_| AtomicU64::new(0)).collect() }
     }
 
     pub fn path(&self) -> &Path {
         &self.raw.path
+    }
+
+    /// Length of the whole file in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.raw.size_bytes
+    }
+
+    /// Checked page indexes and footer.
+    pub fn tail_bytes(&self) -> Result<Bytes> {
+        self.raw.tail_bytes(self.tail)
     }
 
     pub fn covered_bytes(&self) -> u64 {

@@ -7,17 +7,12 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use crate::digest::crc32;
 use crate::error::{Error, Result};
-use crate::limits::SEGMENT_TAIL_BYTES_MAX;
 use crate::schema::TableSchema;
 use crate::segment::BlockTable;
 use crate::segment::blocks::BLOCKS_KEY;
-use crate::segment::file::RawFile;
+use crate::segment::file::{CheckedFile, MAGIC_BYTES, RawFile};
 use crate::segment_meta::SegmentMeta;
-
-/// `PAR1` at the beginning of the file.
-const MAGIC_BYTES: u64 = 4;
 
 /// Reads and checks the tail; gives the parsed footer and the block table.
 pub(super) fn read_footer(
@@ -26,32 +21,31 @@ pub(super) fn read_footer(
     schema: &TableSchema,
 ) -> Result<(ArrowReaderMetadata, BlockTable)> {
     let path = raw.path.as_path();
+    let tail = raw.tail_bytes(meta.tail)?;
     let offset = meta.tail.offset;
-    if offset < MAGIC_BYTES || offset >= raw.size_bytes || raw.size_bytes - offset > SEGMENT_TAIL_BYTES_MAX {
-        return Err(corrupt(
-            path,
-            format!("a tail of at most {SEGMENT_TAIL_BYTES_MAX} bytes within {} bytes", raw.size_bytes),
-            format!("a tail from offset {offset}"),
-        ));
-    }
-    let tail = raw.bytes(offset..raw.size_bytes)?;
-    let found = crc32(&tail);
-    if found != meta.tail.crc32 {
-        return Err(corrupt(path, format!("tail CRC-32 {:08x}", meta.tail.crc32), format!("{found:08x}")));
-    }
-
-    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
     reader.try_parse_sized(&tail, raw.size_bytes).map_err(|error| parquet_error(path, error))?;
     let metadata = reader.finish().map_err(|error| parquet_error(path, error))?;
     check_rows(path, &metadata, meta)?;
     check_ranges(path, &metadata, offset)?;
     let blocks = block_table(path, &metadata, offset)?;
 
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let arrow =
-        ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|error| parquet_error(path, error))?;
+    let arrow = to_arrow(metadata).map_err(|error| parquet_error(path, error))?;
     check_columns(path, &arrow, schema)?;
     Ok((arrow, blocks))
+}
+
+/// The footer with the page indexes, which only a predicate needs; they are in the tail, which is checked again.
+pub(super) fn read_page_index(file: &CheckedFile, footer: &ArrowReaderMetadata) -> Result<ArrowReaderMetadata> {
+    let tail = file.tail_bytes()?;
+    let mut reader = ParquetMetaDataReader::new_with_metadata(ParquetMetaData::clone(footer.metadata()))
+        .with_page_index_policy(PageIndexPolicy::Optional);
+    let parsed = reader.read_page_indexes_sized(&tail, file.size_bytes()).and_then(|()| to_arrow(reader.finish()?));
+    parsed.map_err(|error| parquet_error(file.path(), error))
+}
+
+fn to_arrow(metadata: ParquetMetaData) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
+    ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new().with_skip_arrow_metadata(true))
 }
 
 fn check_rows(path: &Path, metadata: &ParquetMetaData, meta: &SegmentMeta) -> Result<()> {

@@ -6,18 +6,22 @@ mod blocks;
 mod encoding;
 mod file;
 mod footer;
+mod part;
 mod prune;
 mod reader;
+mod row_group;
 mod sink;
 mod whole;
 mod writer;
 mod zone_map;
 
 pub use crate::segment_meta::{ColumnBounds, SegmentMeta};
-pub use batches::{SegmentScan, decoded_row_bytes};
+pub use batches::SegmentScan;
 pub use blocks::BlockTable;
-pub use encoding::ROW_GROUP_BYTES;
+pub use encoding::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
+pub use part::SegmentPart;
 pub use reader::{SegmentReader, SegmentScanOptions};
+pub use row_group::decoded_row_bytes;
 pub use whole::hash_file;
 #[cfg(test)]
 pub use writer::write_segment;
@@ -63,6 +67,8 @@ pub struct ReadCounters {
     pub pages_pruned: AtomicU64,
     /// Rows decoded, before the predicate.
     pub rows_read: AtomicU64,
+    /// Rows that the predicate kept of them.
+    pub rows_kept: AtomicU64,
     /// Bytes of segments touched.
     pub bytes_read: AtomicU64,
     /// 64 KiB blocks whose CRC-32 was checked.

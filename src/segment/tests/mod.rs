@@ -22,7 +22,7 @@ use crate::predicate::BoundPredicate;
 use crate::schema::{Column, DataType, Distribution, KeyModel, Partitioning, TableSchema};
 use crate::segment::encoding::Shape;
 use crate::segment::writer::SegmentWriter;
-use crate::segment::{Access, ReadCounters, SegmentMeta, SegmentReader, SegmentScanOptions};
+use crate::segment::{Access, ReadCounters, SegmentMeta, SegmentPart, SegmentReader, SegmentScanOptions};
 
 /// A segment in an in-memory file system.
 struct Written {

@@ -155,6 +155,45 @@ fn selective_predicate_skips_row_groups_and_pages() {
 }
 
 #[test]
+fn all_parts_in_order_give_the_rows_of_the_whole() {
+    let written = sample();
+    let reader = written.open(Access::Map).unwrap();
+    let half = Predicate::ge("string", Value::Text("00050000".into())).bind(&written.schema).unwrap();
+    for predicate in [None, Some(half)] {
+        let expected = written.scan(Access::Map, predicate.clone()).unwrap();
+        for of in [1, 2, 3, 4, 7] {
+            let parts = (0..of).flat_map(|index| {
+                let options = SegmentScanOptions { predicate: predicate.clone(), ..written.options() };
+                reader.scan_part(options, SegmentPart { index, of }).unwrap()
+            });
+            let parts = parts.collect::<Result<Vec<_>>>().unwrap();
+            assert_eq!(concat_batches(&expected.schema(), &parts).unwrap(), expected, "{of} parts");
+        }
+    }
+}
+
+#[test]
+fn where_few_rows_are_kept_other_columns_are_read_for_these_alone() {
+    let written = sample();
+    let reader = written.open(Access::Map).unwrap();
+    let scan = |predicate: Predicate| {
+        let predicate = Some(predicate.bind(&written.schema).unwrap());
+        let options = SegmentScanOptions { predicate, ..written.options() };
+        let counters = options.counters.clone();
+        let rows: usize = reader.scan(options).unwrap().map(|batch| batch.unwrap().num_rows()).sum();
+        let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        assert_eq!(get(&counters.rows_kept), rows as u64);
+        (rows, get(&counters.bytes_read))
+    };
+    // The values lie in no order, so that no page is ruled out by its bounds.
+    let value = Value::from_array(written.rows.column(16), 1601, &DataType::String).unwrap();
+    let (rows, bytes) = scan(Predicate::eq("string", value));
+    assert_eq!(rows, 1);
+    let (rows, all_bytes) = scan(Predicate::IsNotNull("string".into()));
+    assert!(rows > 2000 && bytes * 2 < all_bytes, "{bytes} of {all_bytes} bytes");
+}
+
+#[test]
 fn blocks_of_a_mapping_are_checked_once() {
     let written = sample();
     let reader = written.open(Access::Map).unwrap();
