@@ -40,7 +40,7 @@ impl Repository {
                 continue;
             }
             let complete = self.check_backup(backup, holder, &findings, &mut named)?;
-            if complete && all_labels && holder.is_none() {
+            if complete && all_labels && holder.is_none() && !self.is_labelled(backup)? {
                 let key = RepositoryKey::Outcome(backup).to_string();
                 findings.damage(&key, "a backup", "the backup is complete, but no label record names it");
             }
@@ -87,6 +87,20 @@ impl Repository {
             labels.insert(record.backup, record.label);
         }
         Ok((labels, all))
+    }
+
+    /// Whether a label record names the backup by now: one that was running when the labels were listed may be complete,
+    /// and its label came before its outcome.
+    fn is_labelled(&self, backup: BackupId) -> Result<bool> {
+        for (key, _) in self.storage.list("labels/")? {
+            if let RepositoryKey::Label(..) = key
+                && let Ok(Some(record)) = self.read_record::<LabelRecord>(&key, DocumentKind::Label)
+                && record.backup == backup
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn backup_ids(&self) -> Result<BTreeSet<BackupId>> {

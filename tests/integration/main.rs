@@ -16,6 +16,8 @@ mod defaults;
 mod drill;
 mod full_disk;
 mod golden;
+#[cfg(feature = "cli")]
+mod kill;
 mod load;
 mod load_errors;
 mod model;
@@ -23,6 +25,8 @@ mod nested;
 mod processes;
 mod recycle;
 mod restore;
+#[cfg(feature = "cli")]
+mod rounds;
 mod scan;
 mod scan_pruning;
 mod snapshot;
