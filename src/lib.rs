@@ -74,6 +74,9 @@ pub mod fs;
 pub mod fuzzing;
 mod gc;
 mod id;
+#[cfg(test)]
+#[path = "interleavings/tests.rs"]
+mod interleavings;
 mod limits;
 pub mod load;
 mod pool;
@@ -88,6 +91,7 @@ mod segment;
 mod segment_meta;
 pub mod snapshot;
 mod store;
+mod sync;
 mod table;
 
 pub use clock::Clock;

@@ -1,7 +1,7 @@
 //! The numbered catalog files.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use crate::catalog::ddl;
 use crate::digest::Digest;
@@ -10,6 +10,7 @@ use crate::format::{CatalogRecord, CatalogState, DocumentKind, decode_document, 
 use crate::fs::{Put, parse_catalog_name};
 use crate::id::OperationId;
 use crate::limits::{CATALOG_VERSIONS_KEPT, DOCUMENT_BYTES_MAX};
+use crate::sync::{Mutex, RwLock};
 use crate::table::Environment;
 
 /// How often a reader looks for the highest file again when it was removed under its hands.

@@ -1,12 +1,13 @@
 //! A snapshot as a read-only store.
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::{CatalogState, Manifest, ManifestTable, TableEntry};
 use crate::id::{SnapshotId, TableId, Version};
 use crate::store::{SnapshotGuard, Store};
+use crate::sync::RwLock;
 use crate::table::{Environment, LiveTable};
 
 /// Opens every table of the snapshot and compares it with the manifest.

@@ -4,7 +4,7 @@
 //! told by its names and by holding nothing; the next attempt to create clears it away.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,6 +13,7 @@ use crate::fs::{Entry, EntryKind, Fs, LockFile, Put, StoreLayout, parse_catalog_
 use crate::id::{OperationId, StoreId};
 use crate::pool::CpuPool;
 use crate::store::{Held, Store, StoreOptions, recover};
+use crate::sync::RwLock;
 use crate::table::Environment;
 
 /// Longest `STELE`, in bytes.

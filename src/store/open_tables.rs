@@ -1,9 +1,10 @@
 //! The tables that are open in this process, and those that were swapped out or dropped while somebody still reads them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crate::id::TableId;
+use crate::sync::Mutex;
 use crate::table::LiveTable;
 
 /// See the module.

@@ -1,7 +1,6 @@
 //! What every operation of a store needs and nothing global may give.
 
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
 
 use crate::clock::Clock;
 use crate::error::Result;
@@ -9,6 +8,7 @@ use crate::format::{DocumentKind, OperationRecord, encode_document};
 use crate::fs::{Fs, StoreLayout};
 use crate::id::{IdSource, OperationId, StoreId};
 use crate::pool::CpuPool;
+use crate::sync::RwLock;
 
 /// The handles of one open store.
 pub struct Environment {

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 
 use crate::delta::{Action, CheckpointRef, encode_checkpoint};
 use crate::digest::Digest;
@@ -14,6 +14,7 @@ use crate::fs::{Put, TableLayout};
 use crate::id::{OperationId, PartitionId, TableId, Version};
 use crate::limits::{CHECKPOINT_INTERVAL, LOG_FILE_BYTES_MAX};
 use crate::schema::{PartitionMeta, PartitionSpec};
+use crate::sync::{Mutex, RwLock};
 use crate::table::log::{Listing, encode_checked, read_next, read_timestamp};
 use crate::table::reserve::Reservations;
 use crate::table::{Environment, LoadLabels, TableLog, TableVersion};

@@ -1,7 +1,7 @@
 mod model;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use super::*;
 use crate::clock::Clock;
@@ -14,6 +14,7 @@ use crate::limits::CHECKPOINT_INTERVAL;
 use crate::pool::CpuPool;
 use crate::schema::PartitionMeta;
 use crate::segment_meta::SegmentMeta;
+use crate::sync::RwLock;
 
 const ROOT: &str = "/store";
 

@@ -46,6 +46,7 @@ impl Machine {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
+        crate::sync::point();
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,238 @@
+//! The commit gate, the collector and the holds under random interleavings of threads and processes.
+//!
+//! The code is the store's own, on the in-memory file system. `shuttle` runs one thread at a time and may change to another
+//! at every operation of the file system and at every lock of `sync`. A process is a store opened on its own, with no more
+//! in common with the others than the files and their locks.
+//!
+//! What the tests find when a rule is broken, each tried once by hand and found within the interleavings run here:
+//! - the hold taken after the catalog was read (`Store::open_read_only`): a file of a dropped table is gone;
+//! - no second look at `holds/` after the horizon was raised (`gc::versions::collect`): a file of an older version is gone;
+//! - versions copied without the gate (`Store::freeze`): rows in the second table that the first does not have;
+//! - a snapshot renamed away without the lock of its manifest (`drop_snapshot_by_id`): a file of the snapshot is gone.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{Int64Array, RecordBatch};
+use shuttle::thread;
+
+use crate::clock::Clock;
+use crate::delta::Action;
+use crate::error::ErrorKind;
+use crate::fs::{SimFs, SyncMode};
+use crate::id::{BucketIndex, IdSource, Label, RowsetId, SegmentName, Version};
+use crate::schema::{DataType, TableSpec};
+use crate::segment::write_segment;
+use crate::snapshot::{Selection, manifest_of};
+use crate::store::{Store, StoreOptions, Table};
+use crate::sync::explore;
+use crate::table::TableVersion;
+
+const ROOT: &str = "/store";
+const SEED: u64 = 1;
+/// Interleavings of each scenario.
+const TIMES: usize = 300;
+/// Longest segment, in bytes.
+const SEGMENT_BYTES_MAX: u64 = 1 << 20;
+
+/// How a process opens the store; each has its own ids. Versions may go as soon as they were replaced.
+fn options(sim: &SimFs, process: u64) -> StoreOptions {
+    let (clock, ids) = (Clock::manual(1_000_000), IdSource::seeded(process));
+    StoreOptions { fs: sim.fs(), clock, ids, threads: 1, version_keep_ms: -1000, ..StoreOptions::default() }
+}
+
+fn write(sim: &SimFs) -> Store {
+    Store::open_with(ROOT, options(sim, 1)).unwrap()
+}
+
+fn read(sim: &SimFs, process: u64) -> Store {
+    Store::open_read_only(ROOT, options(sim, process)).unwrap()
+}
+
+fn label() -> Label {
+    Label::new("s").unwrap()
+}
+
+/// A store with the tables `d.a`, `d.b` and `d.c` of one row each, closed.
+fn prepared() -> SimFs {
+    let sim = SimFs::new();
+    let store = Store::create_with(ROOT, options(&sim, 0)).unwrap();
+    store.create_database("d").unwrap();
+    for name in ["a", "b", "c"] {
+        add_row(&store.create_table("d", name, &TableSpec::new().column("id", DataType::BigInt)).unwrap());
+    }
+    sim
+}
+
+/// Commits a segment of one row.
+fn add_row(table: &Table) {
+    let (environment, version) = (&table.store.inner.environment, table.version());
+    let (partition, rowset) = (*version.partitions.keys().next().unwrap(), RowsetId::random(&environment.ids));
+    let name = SegmentName { partition, bucket: BucketIndex::new(0), rowset, number: 0 };
+    let rows = Arc::new(Int64Array::from(vec![1]));
+    let batch = RecordBatch::try_new(version.schema.to_arrow(), vec![rows]).unwrap();
+    let (path, fs, clock) = (version.layout.segment(&name), &environment.fs, &environment.clock);
+    let meta = write_segment(fs, &path, name, &version.schema, clock, &[batch], SyncMode::EachFile).unwrap();
+    fs.sync_dir(&version.layout.partition(partition)).unwrap();
+    table.live.commit("LOAD", |_| Ok(vec![Action::Add(meta.into(), true)])).unwrap();
+}
+
+/// Reads every file that a version names.
+fn read_all(store: &Store, version: &TableVersion) {
+    for segment in version.segments() {
+        let bytes = store.inner.environment.fs.read(&version.layout.segment(&segment.name), SEGMENT_BYTES_MAX).unwrap();
+        assert_eq!(bytes.len() as u64, segment.size_bytes);
+    }
+}
+
+/// What a reading process does: it opens the table, reads it and the version before, and looks for something newer.
+fn follow(sim: &SimFs, process: u64) {
+    let store = read(sim, process);
+    for _ in 0..2 {
+        let table = match store.table("d", "a") {
+            Err(error) if error.is(ErrorKind::NotFound) => return,
+            table => table.unwrap(),
+        };
+        let version = table.version();
+        read_all(&store, &version);
+        let before = version.version.get().checked_sub(1).map(|number| table.version_at(Version::new(number)));
+        match before {
+            Some(Err(error)) => assert!(error.is(ErrorKind::NotFound), "{error}"),
+            before => before.into_iter().flatten().for_each(|before| read_all(&store, &before)),
+        }
+        read_all(&store, &version);
+    }
+}
+
+/// Once nobody reads, a collection leaves the files of the newest versions and nothing else.
+fn check_collected(sim: &SimFs) {
+    let store = write(sim);
+    store.collect().unwrap();
+    let mut expected = BTreeSet::new();
+    for name in store.tables("d").unwrap() {
+        let version = store.table("d", name.as_str()).unwrap().version();
+        expected.extend(version.segments().map(|segment| version.layout.segment(&segment.name)));
+    }
+    let segments = sim.snapshot_paths().into_iter().filter(|path| {
+        path.starts_with("/store/tables") && path.extension().is_some_and(|extension| extension == "parquet")
+    });
+    let segments: BTreeSet<_> = segments.filter(|path| !path.to_str().unwrap().contains("_delta_log")).collect();
+    assert_eq!(segments, expected);
+}
+
+#[test]
+fn no_reader_finds_a_file_gone_while_versions_are_collected() {
+    let base = prepared();
+    explore(SEED, TIMES, move || {
+        let sim = base.fork();
+        let readers: Vec<_> = [2, 3].map(|process| (process, sim.clone())).into();
+        let readers: Vec<_> =
+            readers.into_iter().map(|(process, sim)| thread::spawn(move || follow(&sim, process))).collect();
+        let of_writer = sim.clone();
+        let writer = thread::spawn(move || {
+            let store = write(&of_writer);
+            let table = store.table("d", "a").unwrap();
+            table.truncate().unwrap();
+            add_row(&table);
+            store.collect().unwrap();
+        });
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        writer.join().unwrap();
+        check_collected(&sim);
+    });
+}
+
+#[test]
+fn no_reader_finds_a_file_gone_while_a_table_is_dropped_and_collected() {
+    let base = prepared();
+    explore(SEED, TIMES, move || {
+        let sim = base.fork();
+        let (of_reader, of_backup, of_writer) = (sim.clone(), sim.clone(), sim.clone());
+        let reader = thread::spawn(move || follow(&of_reader, 2));
+        // What a backup of another process begins with.
+        let backup = thread::spawn(move || {
+            let store = read(&of_backup, 3);
+            let (_, frozen) = manifest_of(&store, &label(), &Selection::Store).unwrap();
+            frozen.tables.iter().for_each(|(_, _, _, version)| read_all(&store, version));
+        });
+        let writer = thread::spawn(move || {
+            let store = write(&of_writer);
+            store.drop_table("d", "a").unwrap();
+            store.collect().unwrap();
+        });
+        [reader, backup, writer].into_iter().for_each(|thread| thread.join().unwrap());
+        check_collected(&sim);
+    });
+}
+
+/// Rows of the tables `a` and `b` at one moment.
+fn rows(store: &Store) -> (u64, u64) {
+    let (manifest, _) = manifest_of(store, &label(), &Selection::Store).unwrap();
+    let rows = |at: usize| manifest.tables[at].fingerprints.rows;
+    (rows(0), rows(1))
+}
+
+#[test]
+fn a_moment_of_several_tables_is_one_and_no_commit_is_lost() {
+    let base = prepared();
+    explore(SEED, TIMES, move || {
+        let sim = base.fork();
+        let store = write(&sim);
+        let mut threads = Vec::new();
+        let of_pairs = store.clone();
+        threads.push(thread::spawn(move || {
+            let [a, b] = ["a", "b"].map(|name| of_pairs.table("d", name).unwrap());
+            for _ in 0..2 {
+                add_row(&a);
+                add_row(&b);
+            }
+        }));
+        for _ in 0..2 {
+            let store = store.clone();
+            threads.push(thread::spawn(move || add_row(&store.table("d", "c").unwrap())));
+        }
+        let (of_snapshot, of_backup) = (store.clone(), sim.clone());
+        threads.push(thread::spawn(move || check_moment(rows(&of_snapshot))));
+        threads.push(thread::spawn(move || check_moment(rows(&read(&of_backup, 2)))));
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        drop(store);
+        let store = write(&sim);
+        let count = |name: &str| store.table("d", name).unwrap().version().row_count();
+        assert_eq!(["a", "b", "c"].map(count), [3, 3, 3]);
+    });
+}
+
+fn check_moment((a, b): (u64, u64)) {
+    assert!(a == b || a == b + 1, "{a} rows in the table that gets them first, {b} in the other one");
+}
+
+#[test]
+fn a_snapshot_is_dropped_or_open_but_not_both() {
+    let base = prepared();
+    write(&base).create_snapshot(&label(), &Selection::Store, &Default::default()).unwrap();
+    explore(SEED, TIMES, move || {
+        let sim = base.fork();
+        let (of_reader, of_writer) = (sim.clone(), sim.clone());
+        let reader = thread::spawn(move || match read(&of_reader, 2).open_snapshot(&label()) {
+            Ok(snapshot) => {
+                for name in ["a", "b", "c"] {
+                    read_all(&snapshot, &snapshot.table("d", name).unwrap().version());
+                }
+            }
+            Err(error) => assert!(error.is(ErrorKind::NotFound), "{error}"),
+        });
+        let writer = thread::spawn(move || match write(&of_writer).drop_snapshot(&label()) {
+            Err(error) => assert!(error.is(ErrorKind::Conflict), "{error}"),
+            Ok(()) => assert!(no_snapshot_is_left(&of_writer)),
+        });
+        [reader, writer].into_iter().for_each(|thread| thread.join().unwrap());
+        if let Err(error) = write(&sim).drop_snapshot(&label()) {
+            assert!(error.is(ErrorKind::NotFound), "{error}");
+        }
+        assert!(no_snapshot_is_left(&sim));
+    });
+}
+
+fn no_snapshot_is_left(sim: &SimFs) -> bool {
+    sim.snapshot_paths().iter().all(|path| !path.starts_with("/store/snapshots"))
+}
