@@ -4,7 +4,7 @@
 //! no other is taken.
 
 #[cfg(test)]
-pub use explored::{Mutex, RwLock, explore, point};
+pub use explored::{Mutex, RwLock, explore, point, undisturbed};
 #[cfg(not(test))]
 pub use std::sync::{Mutex, RwLock};
 
@@ -18,8 +18,9 @@ pub fn point() {}
 mod explored {
     use std::cell::Cell;
     use std::sync::{LockResult, MutexGuard, RwLockReadGuard, RwLockWriteGuard, TryLockError, TryLockResult};
+    use std::time::Duration;
 
-    use shuttle::scheduler::RandomScheduler;
+    use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
     use shuttle::{Config, MaxSteps, Runner};
 
     thread_local! {
@@ -27,23 +28,40 @@ mod explored {
         static EXPLORING: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Runs the scenario so many times, each with other random interleavings of the threads that it starts with
-    /// `shuttle::thread::spawn`. What fails is printed with a schedule to replay.
-    pub fn explore(seed: u64, times: usize, scenario: impl Fn() + Send + Sync + 'static) {
+    /// Changes of the running thread that the interleavings with few of them have.
+    const FEW_CHANGES: usize = 3;
+
+    /// Runs the scenario with so many random interleavings of the threads that it starts with `shuttle::thread::spawn`, and
+    /// with as many in which the running thread changes only a few times. What fails is printed with a schedule to replay.
+    pub fn explore(seed: u64, times: usize, scenario: impl Fn() + Clone + Send + Sync + 'static) {
+        run(RandomScheduler::new_from_seed(seed, times), scenario.clone());
+        run(PctScheduler::new_from_seed(seed, FEW_CHANGES, times), scenario);
+    }
+
+    fn run(scheduler: impl Scheduler + 'static, scenario: impl Fn() + Send + Sync + 'static) {
         let mut config = Config::new();
         // Parquet and Zstandard need more than the few pages of the default.
         config.stack_size = 4 << 20;
         config.max_steps = MaxSteps::FailAfter(1_000_000);
         EXPLORING.set(true);
-        let runner = Runner::new(RandomScheduler::new_from_seed(seed, times), config);
+        let runner = Runner::new(scheduler, config);
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runner.run(scenario)));
         EXPLORING.set(false);
         result.map(drop).unwrap_or_else(|failure| std::panic::resume_unwind(failure));
     }
 
+    /// Runs something without a change of the running thread in it: what a scenario is not about.
+    pub fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
+        let was = EXPLORING.replace(false);
+        let result = work();
+        EXPLORING.set(was);
+        result
+    }
+
     pub fn point() {
         if EXPLORING.get() && !std::thread::panicking() {
-            shuttle::thread::yield_now();
+            // Of shuttle: no time passes.
+            shuttle::thread::sleep(Duration::ZERO);
         }
     }
 
@@ -52,12 +70,12 @@ mod explored {
         if !EXPLORING.get() || std::thread::panicking() {
             return block();
         }
+        point();
         loop {
-            point();
             match attempt() {
                 Ok(guard) => return Ok(guard),
                 Err(TryLockError::Poisoned(poisoned)) => return Err(poisoned),
-                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::WouldBlock) => shuttle::thread::yield_now(),
             }
         }
     }

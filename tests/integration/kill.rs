@@ -44,6 +44,7 @@ fn rounds(count: u64, seed: u64) {
     let mut others: Vec<Other> = ["reader 1", "reader 2", "second"].map(|role| Other::start(&place, role)).into();
     let (mut model, mut killed, mut timing) = (Model::default(), BTreeMap::new(), Timing::default());
     for round in 0..count {
+        fs::write(place.work.join("round"), round.to_string()).unwrap();
         let op = model.choose(round, &mut random);
         // Now and then the collector finds nobody, and removes what the others would have kept.
         let alone = op == Op::Collect && random.below(2) == 0;
@@ -155,6 +156,14 @@ impl Other {
     }
 }
 
+/// A failed test leaves no process behind.
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// The process of an [`Other`]. Any error at all fails it: neither the writer, nor its death, nor the collector may be seen.
 #[test]
 fn beside() {
@@ -165,7 +174,16 @@ fn beside() {
         pause_if_asked(&work, &role);
         let store = Store::open_read_only(&root, StoreOptions::default()).unwrap();
         match role.as_str() {
-            "second" => back_up(&store, made),
+            "second" => {
+                // A repository keeps a few records of every backup there ever was: not too many a round.
+                let round = || fs::read_to_string(work.join("round")).unwrap_or_default();
+                back_up(&store, 2 * made);
+                let begun_in = round();
+                back_up(&store, 2 * made + 1);
+                while begun_in == round() && !["stop", "pause"].iter().any(|name| work.join(name).exists()) {
+                    std::thread::sleep(LOOK);
+                }
+            }
             _ => (0..3).for_each(|_| read(&store)),
         }
         made += 1;

@@ -22,6 +22,8 @@ mod load;
 mod load_errors;
 mod model;
 mod nested;
+#[cfg(feature = "cli")]
+mod power_cut;
 mod processes;
 mod recycle;
 mod restore;
