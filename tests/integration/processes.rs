@@ -9,7 +9,7 @@ use steledb::{ErrorKind, Label, Store, StoreOptions};
 use crate::child::Child;
 use crate::support::{create_orders, ids_in, load_orders};
 
-/// A store on disk whose older versions may go at once.
+/// A store on disk whose older versions and dropped tables may go at once.
 struct Disk {
     dir: tempfile::TempDir,
     store: Store,
@@ -17,7 +17,7 @@ struct Disk {
 
 fn disk() -> Disk {
     let dir = tempfile::tempdir().unwrap();
-    let options = StoreOptions { version_keep_ms: -10, ..StoreOptions::default() };
+    let options = StoreOptions { version_keep_ms: -10, recycle_keep_ms: -10, ..StoreOptions::default() };
     let store = Store::create_with(dir.path().join("store"), options).unwrap();
     Disk { dir, store }
 }
