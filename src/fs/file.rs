@@ -65,6 +65,14 @@ impl FileWriter {
         }
     }
 
+    /// Hands over to the system what is gathered in memory, and frees that, for an ordinary file that is not written to for a
+    /// while.
+    pub fn write_out(&mut self) -> std::io::Result<()> {
+        self.append_gathered()?;
+        self.buffer = Buffer::growing(BUFFER_BYTES);
+        Ok(())
+    }
+
     /// The buffer is never left full, so that there is always room.
     fn take_in(&mut self, count: usize) -> std::io::Result<()> {
         self.buffer.take_in(count);

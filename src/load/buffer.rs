@@ -1,14 +1,18 @@
-//! Rows that wait, by tablet, to become a segment.
+//! Rows that wait, by tablet, to be written, and the segments that rows behind them can still be appended to.
 //!
-//! Memory = rows buffered + rows being written + their open encoders, which hold at most a row group. A tablet is written when it alone has enough rows for one of as many
-//! segments as threads write at once, or, with many tablets, the largest one when half of the memory is buffered. The
-//! other half lets reading go on meanwhile; when that is full too, readers wait for a writer. A reader only waits while
-//! somebody writes, so a batch larger than the memory passes, and nothing waits for ever.
+//! Memory = rows buffered + rows being written + their open encoders, which hold at most a row group. The largest tablet is
+//! written when three quarters of the memory are buffered, or when it alone has enough rows for one of as many threads as
+//! write at once. The last quarter lets reading go on meanwhile; when that is full too, readers wait for a writer. A reader
+//! only waits while somebody writes, so a batch larger than the memory passes, and nothing waits for ever.
+//!
+//! Rows are written in input order: what a thread that reads an earlier part of the input may still add something before
+//! stays buffered, unless that is most of what there is. So input that is sorted as the table is makes one segment a tablet.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 
+use crate::rowset::RowsetWriter;
 use crate::segment::ROW_GROUP_BYTES;
 
 /// Rows of a tablet are written at the latest when they have so many bytes: larger segments sort no better.
@@ -22,12 +26,17 @@ pub struct Buffers {
     state: Mutex<State>,
     written: Condvar,
     threads: u64,
+    /// Segments kept open at most.
+    open_max: usize,
 }
 
 struct State {
     tablets: Vec<TabletBuffer>,
+    /// For each reading thread, behind what in input order everything lies that it still adds.
+    reached: Vec<Option<u64>>,
     buffered_bytes: u64,
     writing_bytes: u64,
+    open: usize,
     stopped: bool,
 }
 
@@ -36,17 +45,21 @@ struct TabletBuffer {
     pieces: Vec<(u64, RecordBatch)>,
     bytes: u64,
     segments: u32,
+    /// Open segments, each with the place in input order of the last rows in it.
+    open: Vec<(u64, RowsetWriter)>,
 }
 
-/// The rows of one segment. Their memory counts until this is dropped.
+/// Rows of a tablet. Their memory counts until this is dropped.
 pub struct Full<'a> {
     buffers: &'a Buffers,
     /// Position of the tablet.
     pub tablet: usize,
-    /// Number of the segment among those of the load in this tablet.
-    pub number: u32,
     /// The rows, in input order as far as they are there.
     pub rows: Vec<RecordBatch>,
+    /// An open segment whose rows all come before in input order.
+    pub writer: Option<RowsetWriter>,
+    /// Place of the last rows in input order.
+    last: u64,
     bytes: u64,
 }
 
@@ -58,16 +71,27 @@ impl Drop for Full<'_> {
 }
 
 impl Buffers {
-    /// Empty, for this many tablets and writing threads.
-    pub fn new(tablets: usize, threads: usize) -> Buffers {
-        let tablets = (0..tablets).map(|_| TabletBuffer::default()).collect();
-        let state = State { tablets, buffered_bytes: 0, writing_bytes: 0, stopped: false };
-        Buffers { state: Mutex::new(state), written: Condvar::new(), threads: threads.max(1) as u64 }
+    /// Empty, for this many tablets, reading and writing threads, and open segments.
+    pub fn new(tablets: usize, threads: usize, open_max: usize) -> Buffers {
+        let threads = threads.max(1);
+        let state = State {
+            tablets: (0..tablets).map(|_| TabletBuffer::default()).collect(),
+            reached: vec![None; threads],
+            buffered_bytes: 0,
+            writing_bytes: 0,
+            open: 0,
+            stopped: false,
+        };
+        Buffers { state: Mutex::new(state), written: Condvar::new(), threads: threads as u64, open_max }
     }
 
-    /// Takes in the rows of one input batch.
-    pub fn add(&self, sequence: u64, pieces: Vec<(usize, RecordBatch)>) {
+    /// Takes in rows that a thread read; `sequence` is the place in input order of the first of them.
+    pub fn add(&self, worker: usize, sequence: u64, pieces: Vec<(usize, RecordBatch)>) {
         let mut state = self.lock();
+        state.reached[worker] = state.reached[worker].max(Some(sequence));
+        if state.stopped {
+            return;
+        }
         for (tablet, rows) in pieces {
             let bytes = rows.get_array_memory_size() as u64;
             state.buffered_bytes += bytes;
@@ -81,12 +105,17 @@ impl Buffers {
         }
     }
 
+    /// A thread adds nothing more.
+    pub fn finish(&self, worker: usize) {
+        self.lock().reached[worker] = Some(u64::MAX);
+    }
+
     /// What has to be written now so that the load stays within `limit_bytes`.
     pub fn take_full(&self, limit_bytes: u64) -> Option<Full<'_>> {
         let mut state = self.lock();
         let enough = (limit_bytes / (2 * self.threads)).min(SEGMENT_BYTES_MAX);
         let tablet = largest(&state)?;
-        if state.buffered_bytes > limit_bytes / 2 || state.tablets[tablet].bytes > enough {
+        if state.buffered_bytes > limit_bytes / 4 * 3 || state.tablets[tablet].bytes > enough {
             return Some(self.take(&mut state, tablet));
         }
         None
@@ -97,6 +126,33 @@ impl Buffers {
         let mut state = self.lock();
         let tablet = largest(&state)?;
         Some(self.take(&mut state, tablet))
+    }
+
+    /// A number for a new segment of a tablet.
+    pub fn next_segment(&self, tablet: usize) -> u32 {
+        let mut state = self.lock();
+        let segments = &mut state.tablets[tablet].segments;
+        *segments += 1;
+        *segments - 1
+    }
+
+    /// Keeps the segment that the rows were written to open, or gives it back to be sealed if too many are.
+    pub fn keep_open(&self, full: &Full<'_>, writer: RowsetWriter) -> Option<RowsetWriter> {
+        let mut state = self.lock();
+        if state.open >= self.open_max || state.stopped {
+            return Some(writer);
+        }
+        state.open += 1;
+        state.tablets[full.tablet].open.push((full.last, writer));
+        None
+    }
+
+    /// A segment that is still open.
+    pub fn take_open(&self) -> Option<RowsetWriter> {
+        let mut state = self.lock();
+        let taken = state.tablets.iter_mut().rev().find_map(|buffer| buffer.open.pop());
+        state.open -= usize::from(taken.is_some());
+        taken.map(|(_, writer)| writer)
     }
 
     /// Waits while more than `limit_bytes` are held and somebody is writing some of them.
@@ -121,17 +177,30 @@ impl Buffers {
     }
 
     fn take<'a>(&'a self, state: &mut State, tablet: usize) -> Full<'a> {
+        let settled = state.reached.iter().min().copied().flatten();
         let buffer = &mut state.tablets[tablet];
         let mut pieces = std::mem::take(&mut buffer.pieces);
-        let bytes = std::mem::take(&mut buffer.bytes);
-        let number = buffer.segments;
-        buffer.segments += 1;
+        pieces.sort_by_key(|(sequence, _)| *sequence);
+        let bytes_of = |pieces: &[(u64, RecordBatch)]| -> u64 {
+            pieces.iter().map(|(_, rows)| rows.get_array_memory_size() as u64).sum()
+        };
+        let end = pieces.partition_point(|(sequence, _)| settled.is_some_and(|settled| *sequence <= settled));
+        let mut bytes = bytes_of(&pieces[..end]);
+        if bytes >= buffer.bytes / 2 && end > 0 {
+            buffer.pieces = pieces.split_off(end);
+        } else {
+            bytes = buffer.bytes;
+        }
+        buffer.bytes -= bytes;
+        let (first, last) = (pieces.first().map_or(0, |piece| piece.0), pieces.last().map_or(0, |piece| piece.0));
+        let before = buffer.open.iter().position(|(last, _)| *last < first);
+        let writer = before.map(|before| buffer.open.swap_remove(before).1);
+        state.open -= usize::from(writer.is_some());
         state.buffered_bytes -= bytes;
         let bytes = bytes + bytes.min(ENCODERS_BYTES_MAX);
         state.writing_bytes += bytes;
-        pieces.sort_by_key(|(sequence, _)| *sequence);
         let rows = pieces.into_iter().map(|(_, rows)| rows).collect();
-        Full { buffers: self, tablet, number, rows, bytes }
+        Full { buffers: self, tablet, rows, writer, last, bytes }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -26,6 +26,11 @@ const SMALL_BYTES: u64 = 16 << 20;
 /// The part of the memory of all loads that batches put together take at most.
 const SMALL_SHARE: u64 = 16;
 
+/// Rows of the row groups that one thread reads one after the other, about: a tablet gets few rows of a small row group.
+const RUN_ROWS: u64 = 512 << 10;
+/// But there are about so many runs, if there are as many row groups, so that every thread has something to read.
+const RUNS_MIN: u64 = 64;
+
 /// Rows to load. Columns are matched by name, ignoring case; a missing column gets its default or NULL, and is an error if
 /// it has none and does not allow NULL.
 ///
@@ -72,7 +77,7 @@ pub struct Input {
 
 enum Kind {
     Batches(Mutex<Pull>),
-    Parquet { files: Vec<ParquetFile>, row_groups: Vec<(usize, RowGroup)>, next: AtomicUsize },
+    Parquet { files: Vec<ParquetFile>, runs: Vec<(usize, Vec<RowGroup>)>, next: AtomicUsize },
     Csv(Vec<CsvFile>),
 }
 
@@ -121,7 +126,7 @@ pub struct InputBatch {
     pub rows: RecordBatch,
     /// Where they came from.
     pub place: Place,
-    /// Rises with the order of the input.
+    /// Rises with the order of the input; between two that follow each other there is nothing.
     pub sequence: u64,
     /// Bytes of the input that this batch accounts for.
     pub input_bytes: u64,
@@ -149,11 +154,13 @@ impl Input {
             LoadSource::Parquet(paths) => {
                 let open = |path: &PathBuf| ParquetFile::open(fs, path, schema, &arrow, &defaults);
                 let files: Vec<ParquetFile> = paths.iter().map(open).collect::<Result<_>>()?;
-                let groups = |(file, parquet): (usize, &ParquetFile)| {
-                    parquet.row_groups().into_iter().map(move |group| (file, group)).collect::<Vec<_>>()
+                let rows: u64 = files.iter().map(ParquetFile::rows).sum();
+                let run_rows = (rows / RUNS_MIN).min(RUN_ROWS);
+                let runs_of = |(file, parquet): (usize, &ParquetFile)| {
+                    parquet.runs_of_row_groups(run_rows).into_iter().map(move |run| (file, run)).collect::<Vec<_>>()
                 };
-                let row_groups = files.iter().enumerate().flat_map(groups).collect();
-                Kind::Parquet { files, row_groups, next: AtomicUsize::new(0) }
+                let runs = files.iter().enumerate().flat_map(runs_of).collect();
+                Kind::Parquet { files, runs, next: AtomicUsize::new(0) }
             }
             LoadSource::Csv(paths, options) => {
                 options.check()?;
@@ -168,8 +175,9 @@ impl Input {
     pub fn totals(&self) -> (u64, u64) {
         match &self.kind {
             Kind::Batches(_) => (0, 0),
-            Kind::Parquet { files, row_groups, .. } => {
-                (files.iter().map(ParquetFile::rows).sum(), row_groups.iter().map(|(_, group)| group.size_bytes).sum())
+            Kind::Parquet { files, runs, .. } => {
+                let row_groups = runs.iter().flat_map(|(_, run)| run);
+                (files.iter().map(ParquetFile::rows).sum(), row_groups.map(|group| group.size_bytes).sum())
             }
             Kind::Csv(files) => (0, files.iter().map(CsvFile::size_bytes).sum()),
         }
@@ -180,10 +188,10 @@ impl Input {
     pub fn for_each(&self, worker: usize, rejects: &Rejects, consume: &mut Consume<'_>) -> Result<()> {
         match &self.kind {
             Kind::Batches(pull) => self.pull_batches(pull, rejects, consume),
-            Kind::Parquet { files, row_groups, next } => loop {
+            Kind::Parquet { files, runs, next } => loop {
                 let unit = next.fetch_add(1, Ordering::Relaxed);
-                match row_groups.get(unit) {
-                    Some((file, group)) => read_row_group(&files[*file], *group, unit, rejects, consume)?,
+                match runs.get(unit) {
+                    Some((file, run)) => read_row_groups(&files[*file], run, unit, rejects, consume)?,
                     None => return Ok(()),
                 }
             },
@@ -278,23 +286,28 @@ fn sequence(unit: usize, batch: u64) -> u64 {
     ((unit as u64) << 32) | (batch & 0xffff_ffff)
 }
 
-fn read_row_group(
+fn read_row_groups(
     file: &ParquetFile,
-    group: RowGroup,
+    run: &[RowGroup],
     unit: usize,
     rejects: &Rejects,
     consume: &mut Consume<'_>,
 ) -> Result<()> {
-    let mut first_row = group.first_row;
-    let mut bytes_left = group.size_bytes;
-    for (number, batch) in file.read(group)?.enumerate() {
-        let batch = batch.map_err(|error| unreadable(&file.path, error))?;
-        let place = Place::Rows(file.path.clone(), first_row);
-        first_row += batch.num_rows() as u64;
-        let (rows, place) = rejects.keep_fitting(&batch, place, |rows, place| file.converter.convert(rows, place))?;
-        // Bytes are known for the row group only: they count with its first batch.
-        let input_bytes = std::mem::take(&mut bytes_left);
-        consume(InputBatch { rows, place, sequence: sequence(unit, number as u64), input_bytes })?;
+    let mut number = 0;
+    for group in run {
+        let mut first_row = group.first_row;
+        let mut bytes_left = group.size_bytes;
+        for batch in file.read(*group)? {
+            let batch = batch.map_err(|error| unreadable(&file.path, error))?;
+            let place = Place::Rows(file.path.clone(), first_row);
+            first_row += batch.num_rows() as u64;
+            let convert = |rows: &RecordBatch, place: &Place| file.converter.convert(rows, place);
+            let (rows, place) = rejects.keep_fitting(&batch, place, convert)?;
+            // Bytes are known for the row group only: they count with its first batch.
+            let input_bytes = std::mem::take(&mut bytes_left);
+            consume(InputBatch { rows, place, sequence: sequence(unit, number), input_bytes })?;
+            number += 1;
+        }
     }
     Ok(())
 }

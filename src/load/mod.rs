@@ -26,6 +26,7 @@ mod place;
 mod rejects;
 mod route;
 mod rules;
+mod scatter;
 mod text;
 mod text_file;
 mod time_format;

@@ -63,8 +63,7 @@ impl ParquetFile {
         Ok(ParquetFile { path: path.into(), converter, chunks, metadata })
     }
 
-    /// Its row groups in order.
-    pub fn row_groups(&self) -> Vec<RowGroup> {
+    fn row_groups(&self) -> Vec<RowGroup> {
         let mut first_row = 1;
         let groups = self.metadata.metadata().row_groups().iter().enumerate();
         groups
@@ -75,6 +74,18 @@ impl ParquetFile {
                 row_group
             })
             .collect()
+    }
+
+    /// Its row groups in order, by runs of about `rows` rows or one row group.
+    pub fn runs_of_row_groups(&self, rows: u64) -> Vec<Vec<RowGroup>> {
+        let mut runs: Vec<Vec<RowGroup>> = Vec::new();
+        for group in self.row_groups() {
+            match runs.last_mut() {
+                Some(run) if group.first_row - run[0].first_row < rows => run.push(group),
+                _ => runs.push(vec![group]),
+            }
+        }
+        runs
     }
 
     /// Rows of the file as its footer says.

@@ -5,19 +5,29 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arrow::array::RecordBatch;
+
 use crate::error::{Error, Result};
 use crate::fs::{SyncMode, TableLayout};
 use crate::id::{RowsetId, SegmentName, TabletId};
 use crate::load::buffer::{Buffers, Full};
 use crate::load::input::{Input, InputBatch};
+use crate::load::place::Place;
 use crate::load::rejects::Rejects;
 use crate::load::route::Router;
+use crate::load::scatter::{Routed, scatter};
 use crate::pool::MemoryShare;
 use crate::progress::{Observer, Phase, PhaseGuard};
 use crate::rowset::RowsetWriter;
 use crate::schema::TableSchema;
 use crate::segment::SegmentMeta;
 use crate::table::Environment;
+
+/// A thread splits rows by tablet when it has read so many bytes of them.
+const PENDING_BYTES_MAX: u64 = 96 << 20;
+/// Segments of a load kept open at most, and columns of all of them.
+const OPEN_SEGMENTS_MAX: usize = 512;
+const OPEN_COLUMNS_MAX: usize = 64 << 10;
 
 /// Everything that writing needs.
 pub struct Target<'a> {
@@ -71,12 +81,16 @@ pub fn run(target: &Target<'_>, input: &Input, observer: &Observer, written: &Wr
         target,
         written,
         phase: &phase,
-        buffers: Buffers::new(target.router.tablet_count(), threads),
+        buffers: Buffers::new(target.router.tablet_count(), threads, open_segments_max(&target.schema)),
+        // Until they are split, the rows are there twice: a quarter of the memory for all threads together.
+        pending_share: 8 * threads.max(1) as u64,
         failure: Mutex::new(None),
     };
+    load.on_threads(threads, |worker| load.read(worker, input));
     // The second round begins when everything was read: only then the largest buffers are what they will be.
-    load.on_threads(threads, |worker| input.for_each(worker, &target.rejects, &mut |batch| load.take_in(batch)));
     load.on_threads(threads, |_| load.write_rest());
+    // And what was appended to last is sealed when nobody appends any more.
+    load.on_threads(threads, |_| load.seal_rest());
     match load.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
         None => Ok(()),
@@ -88,6 +102,8 @@ struct Running<'a> {
     written: &'a Written,
     phase: &'a PhaseGuard<'a>,
     buffers: Buffers,
+    /// The part of the memory that a thread has pending at most.
+    pending_share: u64,
     failure: Mutex<Option<Error>>,
 }
 
@@ -128,17 +144,48 @@ impl Running<'_> {
         self.buffers.stop();
     }
 
-    fn take_in(&self, batch: InputBatch) -> Result<()> {
+    fn read(&self, worker: usize, input: &Input) -> Result<()> {
+        let mut pending = Pending { worker, batches: Vec::new(), first: 0, last: 0, bytes: 0 };
+        input.for_each(worker, &self.target.rejects, &mut |batch| self.take_in(batch, &mut pending))?;
+        self.hand_over(&mut pending)?;
+        self.buffers.finish(worker);
+        Ok(())
+    }
+
+    fn take_in(&self, batch: InputBatch, pending: &mut Pending) -> Result<()> {
         self.check()?;
-        let rows = batch.rows.num_rows() as u64;
+        // Only what lies side by side in the input may become one piece.
+        if pending.last.checked_add(1) != Some(batch.sequence) {
+            self.hand_over(pending)?;
+        }
         let target = self.target;
-        let (pieces, _) =
-            target.rejects.keep_fitting(&batch.rows, batch.place, |rows, place| target.router.split(rows, place))?;
-        drop(batch.rows);
-        target.rejects.count_fitting(pieces.iter().map(|(_, piece)| piece.num_rows() as u64).sum());
-        self.buffers.add(batch.sequence, pieces);
-        self.phase.advance(rows, batch.input_bytes);
+        let (rows_read, input_bytes) = (batch.rows.num_rows() as u64, batch.input_bytes);
+        let route = |rows: &RecordBatch, place: &Place| {
+            Ok(Routed { tablets: target.router.route(rows, place)?, rows: rows.clone() })
+        };
+        let (routed, _) = target.rejects.keep_fitting(&batch.rows, batch.place, route)?;
+        target.rejects.count_fitting(routed.rows.num_rows() as u64);
+        pending.push(batch.sequence, routed);
+        self.phase.advance(rows_read, input_bytes);
+        if pending.bytes > (target.share.limit_bytes() / self.pending_share).min(PENDING_BYTES_MAX) {
+            self.hand_over(pending)?;
+        }
+        Ok(())
+    }
+
+    /// Splits what is pending by tablet; then as much is written as the memory demands.
+    fn hand_over(&self, pending: &mut Pending) -> Result<()> {
+        let batches = std::mem::take(&mut pending.batches);
+        pending.bytes = 0;
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let pieces = scatter(&batches, self.target.router.tablet_count())
+            .map_err(|error| Error::invalid(format!("cannot load: {error}")).with_source(error))?;
+        drop(batches);
+        self.buffers.add(pending.worker, pending.first, pieces);
         while let Some(full) = self.buffers.take_full(self.target.share.limit_bytes()) {
+            self.check()?;
             self.write(full)?;
         }
         self.buffers.wait(self.target.share.limit_bytes());
@@ -149,6 +196,14 @@ impl Running<'_> {
         while let Some(full) = self.buffers.take_largest() {
             self.check()?;
             self.write(full)?;
+        }
+        Ok(())
+    }
+
+    fn seal_rest(&self) -> Result<()> {
+        while let Some(writer) = self.buffers.take_open() {
+            self.check()?;
+            self.seal(writer)?;
         }
         Ok(())
     }
@@ -164,24 +219,58 @@ impl Running<'_> {
 
     fn write(&self, mut full: Full<'_>) -> Result<()> {
         let target = self.target;
-        let tablet = target.router.tablet(full.tablet);
-        let TabletId { partition, bucket } = tablet;
-        lock(&self.written.names).push(SegmentName { partition, bucket, rowset: target.rowset, number: full.number });
-        let rows = std::mem::take(&mut full.rows);
         let environment = target.environment;
-        let mut writer = RowsetWriter::new(
-            &environment.fs,
-            target.layout,
-            tablet,
-            target.rowset,
-            &target.schema,
-            &environment.clock,
-        )
-        .starting_at(full.number);
-        environment.pool.install(|| writer.write_sorted(rows, target.sync))?;
-        lock(&self.written.segments).extend(writer.finish());
+        let TabletId { partition, bucket } = target.router.tablet(full.tablet);
+        let begin = || {
+            let number = self.buffers.next_segment(full.tablet);
+            let name = SegmentName { partition, bucket, rowset: target.rowset, number };
+            lock(&self.written.names).push(name);
+            Ok(name)
+        };
+        let mut writer = full.writer.take().unwrap_or_else(|| {
+            RowsetWriter::new(&environment.fs, target.layout, &target.schema, &environment.clock, target.sync)
+        });
+        let rows = std::mem::take(&mut full.rows);
+        let sealed = environment.pool.install(|| writer.write(rows, begin))?;
+        lock(&self.written.segments).extend(sealed);
+        match self.buffers.keep_open(&full, writer) {
+            Some(writer) => self.seal(writer),
+            None => Ok(()),
+        }
+    }
+
+    fn seal(&self, writer: RowsetWriter) -> Result<()> {
+        let sealed = self.target.environment.pool.install(|| writer.seal())?;
+        lock(&self.written.segments).extend(sealed);
         Ok(())
     }
+}
+
+/// What one thread has read and routed, lying side by side in the input. Many tablets get few rows each of one batch, and
+/// every piece costs memory and time beside its rows.
+struct Pending {
+    worker: usize,
+    batches: Vec<Routed>,
+    /// Places in the input of the first and the last batch.
+    first: u64,
+    last: u64,
+    bytes: u64,
+}
+
+impl Pending {
+    fn push(&mut self, sequence: u64, routed: Routed) {
+        if self.batches.is_empty() {
+            self.first = sequence;
+        }
+        self.last = sequence;
+        self.bytes += routed.rows.get_array_memory_size() as u64;
+        self.batches.push(routed);
+    }
+}
+
+/// Segments kept open take a file handle each and the footer so far, which grows with the columns.
+fn open_segments_max(schema: &TableSchema) -> usize {
+    (OPEN_COLUMNS_MAX / schema.columns.len().max(1)).clamp(1, OPEN_SEGMENTS_MAX)
 }
 
 fn worker_died() -> Error {

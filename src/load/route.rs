@@ -1,11 +1,9 @@
-//! Which tablet a row belongs to, and splitting a batch by tablet.
+//! Which tablet a row belongs to.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
-use arrow::error::ArrowError;
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::util::display::array_value_to_string;
 
 use crate::error::{Error, Result};
@@ -15,9 +13,6 @@ use crate::load::misfit::Misfit;
 use crate::load::place::{Place, shown};
 use crate::schema::{Distribution, PartitionBounds, PartitionMeta, TableSchema, bucket_hashes, bucket_of, route_rows};
 use crate::table::{LiveTable, TableVersion};
-
-/// A batch larger than this much more than its rows need is copied, so that a slice does not keep its whole.
-const SLACK_BYTES: usize = 64 << 10;
 
 /// Sends rows to the tablets of one version of a table, and to those of partitions made for them.
 pub struct Router {
@@ -75,7 +70,7 @@ impl Router {
         self.tablets().ids.len()
     }
 
-    /// The tablet of a number that [`Router::split`] gave.
+    /// The tablet of a number that [`Router::route`] gave.
     pub fn tablet(&self, number: usize) -> TabletId {
         self.tablets().ids[number]
     }
@@ -85,15 +80,13 @@ impl Router {
         self.made.into_partitions()
     }
 
-    /// The rows of a batch by tablet, each in input order and in memory of its own.
-    pub fn split(&self, batch: &RecordBatch, place: &Place) -> Result<Vec<(usize, RecordBatch)>> {
+    /// For each row the number of its tablet.
+    pub fn route(&self, batch: &RecordBatch, place: &Place) -> Result<Vec<u32>> {
         if batch.num_rows() == 0 {
             return Ok(Vec::new());
         }
         let (partitions, tablets) = self.partitions_of(batch, place)?;
-        let rows = self.tablets_of(batch, &partitions, &tablets)?;
-        split_by(batch, &rows, tablets.ids.len())
-            .map_err(|error| Error::invalid(format!("cannot load {}: {error}", place.input())).with_source(error))
+        self.tablets_of(batch, &partitions, &tablets)
     }
 
     /// For each row the position of its tablet.
@@ -178,81 +171,4 @@ impl Router {
 
 fn columns(batch: &RecordBatch, positions: &[usize]) -> Vec<ArrayRef> {
     positions.iter().map(|position| batch.column(*position).clone()).collect()
-}
-
-/// Counting sort of the row numbers by tablet, then one `take` for each tablet: pieces of one shared `take` would keep
-/// the memory of the whole batch until the last of its tablets is flushed.
-fn split_by(batch: &RecordBatch, tablets: &[u32], count: usize) -> Result<Vec<(usize, RecordBatch)>, ArrowError> {
-    let first = tablets[0];
-    if tablets.iter().all(|tablet| *tablet == first) {
-        return Ok(vec![(first as usize, owned(batch)?)]);
-    }
-    let mut ends = vec![0u32; count + 1];
-    for tablet in tablets {
-        ends[*tablet as usize + 1] += 1;
-    }
-    for tablet in 0..count {
-        ends[tablet + 1] += ends[tablet];
-    }
-    // `ends[t]` is the begin of tablet t and moves to its end while rows are placed.
-    let mut rows = vec![0u32; tablets.len()];
-    for (row, tablet) in tablets.iter().enumerate() {
-        let next = &mut ends[*tablet as usize];
-        rows[*next as usize] = row as u32;
-        *next += 1;
-    }
-    let rows = UInt32Array::from(rows);
-    let mut pieces = Vec::new();
-    let mut begin = 0;
-    for (tablet, end) in ends[..count].iter().enumerate() {
-        let end = *end as usize;
-        if end > begin {
-            pieces.push((tablet, take_record_batch(batch, &rows.slice(begin, end - begin))?));
-        }
-        begin = end;
-    }
-    Ok(pieces)
-}
-
-/// The batch, copied if it keeps much more memory alive than its rows need.
-fn owned(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let needed: usize =
-        batch.columns().iter().map(|column| column.to_data().get_slice_memory_size()).sum::<Result<usize, _>>()?;
-    if batch.get_array_memory_size() <= 2 * needed + SLACK_BYTES {
-        return Ok(batch.clone());
-    }
-    take_record_batch(batch, &UInt32Array::from_iter_values(0..batch.num_rows() as u32))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use std::sync::Arc;
-
-    use arrow::array::{Int64Array, RecordBatch};
-    use arrow::datatypes::{DataType, Field, Schema};
-
-    use super::*;
-
-    fn batch(values: Vec<i64>) -> RecordBatch {
-        let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, false)]));
-        RecordBatch::try_new(schema, vec![Arc::new(Int64Array::from(values))]).unwrap()
-    }
-
-    #[test]
-    fn split_keeps_input_order_within_each_tablet() {
-        let pieces = split_by(&batch(vec![0, 1, 2, 3, 4]), &[2, 0, 2, 3, 0], 4).unwrap();
-        assert_eq!(pieces, vec![(0, batch(vec![1, 4])), (2, batch(vec![0, 2])), (3, batch(vec![3]))]);
-    }
-
-    #[test]
-    fn slice_of_a_large_batch_is_copied_and_a_whole_batch_is_not() {
-        let large = batch((0..100_000).collect());
-        let small = owned(&large.slice(500, 2)).unwrap();
-        assert_eq!(small, batch(vec![500, 501]));
-        assert!(small.get_array_memory_size() < 1000);
-        let whole = owned(&large).unwrap();
-        assert_eq!(whole.column(0).to_data().buffers()[0].as_ptr(), large.column(0).to_data().buffers()[0].as_ptr());
-    }
 }

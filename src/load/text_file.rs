@@ -10,7 +10,7 @@ use crate::fs::{FileReader, Fs};
 use crate::load::place::TextLines;
 
 /// Bytes read at a time and parsed into one batch.
-pub const CHUNK_BYTES: usize = 2 << 20;
+pub const CHUNK_BYTES: usize = 16 << 20;
 /// Longest record; a quote that is never closed is found by it.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
 

@@ -25,7 +25,7 @@ pub use row_group::decoded_row_bytes;
 pub use whole::hash_file;
 #[cfg(test)]
 pub use writer::write_segment;
-pub use writer::write_segment_from;
+pub use writer::SegmentWriter;
 
 use std::sync::atomic::AtomicU64;
 

@@ -50,6 +50,11 @@ impl ChecksummedFile {
         BlockTable { covered_bytes: self.size_bytes, crc32: std::mem::take(&mut self.blocks) }
     }
 
+    /// Hands over to the system what is gathered in memory.
+    pub fn write_out(&mut self) -> Result<()> {
+        self.file.as_mut().map_or(Ok(()), FileWriter::write_out)
+    }
+
     /// Seals the file.
     pub fn finish(&mut self, sync: SyncMode) -> crate::error::Result<Checksums> {
         let (Some(file), Some(offset)) = (self.file.take(), self.tail_offset) else {

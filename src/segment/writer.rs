@@ -94,6 +94,18 @@ impl SegmentWriter {
         self.writer.write(&batch).map_err(|error| write_error(&self.path, error))
     }
 
+    /// Ends the row group, so that nothing of it stays in memory until more rows come.
+    pub fn end_row_group(&mut self) -> Result<()> {
+        self.writer.flush().map_err(|error| write_error(&self.path, error))?;
+        self.writer.sync().map_err(|error| Error::io("write", &self.path, error))?;
+        self.writer.inner_mut().write_out().map_err(|error| Error::io("write", &self.path, error))
+    }
+
+    /// Where it is written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Seals the file. The name still needs a sync of its directory, and with `SyncMode::Batch` the contents too.
     pub fn finish(mut self, sync: SyncMode) -> Result<SegmentMeta> {
         if self.rows == 0 {
@@ -143,27 +155,12 @@ pub fn write_segment(
     batches: &[RecordBatch],
     sync: SyncMode,
 ) -> Result<SegmentMeta> {
-    write_segment_from(fs, path, name, schema, clock, sync, |writer| {
-        batches.iter().try_for_each(|batch| writer.write(batch))
-    })
-}
-
-/// As [`write_segment`], with the rows given one after another by `fill`.
-pub fn write_segment_from(
-    fs: &Fs,
-    path: &Path,
-    name: SegmentName,
-    schema: &TableSchema,
-    clock: &Clock,
-    sync: SyncMode,
-    fill: impl FnOnce(&mut SegmentWriter) -> Result<()>,
-) -> Result<SegmentMeta> {
     let mut writer = SegmentWriter::create(fs, path, name, schema, clock)?;
-    let result = fill(&mut writer).and_then(|()| writer.finish(sync));
+    let written = batches.iter().try_for_each(|batch| writer.write(batch));
+    let result = written.and_then(|()| writer.finish(sync));
     if result.is_err()
         && let Err(error) = fs.remove_file(path)
     {
-        // No log names it, so the collector takes it later.
         tracing::debug!(%error, "partial segment stays");
     }
     result
