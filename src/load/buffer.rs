@@ -232,27 +232,70 @@ mod tests {
         RecordBatch::try_from_iter([("a", array)]).unwrap()
     }
 
+    fn counts(full: &Full<'_>) -> Vec<usize> {
+        full.rows.iter().map(RecordBatch::num_rows).collect()
+    }
+
+    fn writer() -> RowsetWriter {
+        let schema =
+            Arc::new(crate::schema::TableSpec::new().column("a", crate::DataType::BigInt).build("t").unwrap().0);
+        let (fs, table) = (crate::fs::SimFs::new().fs(), crate::fs::TableLayout::new("/table".into()));
+        RowsetWriter::new(&fs, &table, &schema, &crate::clock::Clock::manual(1), crate::fs::SyncMode::Batch)
+    }
+
     #[test]
     fn largest_tablet_is_written_first_and_in_input_order() {
-        let buffers = Buffers::new(3, 1);
-        buffers.add(2, vec![(0, rows(100)), (2, rows(3000))]);
-        buffers.add(1, vec![(2, rows(50))]);
+        let buffers = Buffers::new(3, 1, 9);
+        buffers.add(0, 2, vec![(0, rows(100)), (2, rows(3000))]);
+        buffers.add(0, 1, vec![(2, rows(50))]);
         assert!(buffers.take_full(1 << 20).is_none());
         let full = buffers.take_full(20_000).unwrap();
-        assert_eq!((full.tablet, full.number), (2, 0));
-        assert_eq!(full.rows.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), vec![50, 3000]);
+        assert_eq!((full.tablet, counts(&full)), (2, vec![50, 3000]));
         drop(full);
         assert!(buffers.take_full(20_000).is_none());
-        buffers.add(3, vec![(2, rows(1))]);
+        buffers.add(0, 3, vec![(2, rows(1))]);
         assert_eq!(buffers.take_largest().unwrap().tablet, 0);
-        assert_eq!(buffers.take_largest().unwrap().number, 1);
+        assert_eq!(buffers.take_largest().unwrap().tablet, 2);
         assert!(buffers.take_largest().is_none());
+        assert_eq!((buffers.next_segment(2), buffers.next_segment(2), buffers.next_segment(0)), (0, 1, 0));
+    }
+
+    #[test]
+    fn rows_that_others_may_still_come_before_stay_unless_they_are_most_of_all() {
+        let buffers = Buffers::new(1, 2, 9);
+        buffers.add(0, 10, vec![(0, rows(100))]);
+        // The other thread has added nothing: everything may still have something before it.
+        assert_eq!(counts(&buffers.take_largest().unwrap()), [100]);
+        buffers.add(0, 30, vec![(0, rows(20))]);
+        buffers.add(1, 20, vec![(0, rows(100))]);
+        assert_eq!(counts(&buffers.take_largest().unwrap()), [100], "behind 20 the second thread adds more");
+        buffers.finish(1);
+        buffers.add(0, 31, vec![(0, rows(7))]);
+        assert_eq!(counts(&buffers.take_largest().unwrap()), [20, 7]);
+    }
+
+    #[test]
+    fn open_segments_take_only_rows_from_behind_theirs_and_are_not_too_many() {
+        let buffers = Buffers::new(2, 1, 1);
+        buffers.add(0, 5, vec![(0, rows(3)), (1, rows(2))]);
+        let full = buffers.take_largest().unwrap();
+        assert!(full.writer.is_none());
+        assert!(buffers.keep_open(&full, writer()).is_none());
+        drop(full);
+        let full = buffers.take_largest().unwrap();
+        assert!(buffers.keep_open(&full, writer()).is_some(), "one is open already");
+        drop(full);
+        buffers.add(0, 4, vec![(0, rows(3))]);
+        assert!(buffers.take_largest().unwrap().writer.is_none(), "these come before");
+        buffers.add(0, 6, vec![(0, rows(3))]);
+        assert!(buffers.take_largest().unwrap().writer.is_some());
+        assert!(buffers.take_open().is_none());
     }
 
     #[test]
     fn batch_larger_than_the_memory_is_written_and_nobody_waits_for_ever() {
-        let buffers = Buffers::new(1, 4);
-        buffers.add(0, vec![(0, rows(1000))]);
+        let buffers = Buffers::new(1, 4, 9);
+        buffers.add(0, 0, vec![(0, rows(1000))]);
         buffers.wait(10);
         let full = buffers.take_full(10).unwrap();
         std::thread::scope(|scope| {
@@ -264,10 +307,10 @@ mod tests {
 
     #[test]
     fn stop_frees_waiting_threads_and_leaves_nothing_to_write() {
-        let buffers = Buffers::new(1, 1);
-        buffers.add(0, vec![(0, rows(1000))]);
+        let buffers = Buffers::new(1, 1, 9);
+        buffers.add(0, 0, vec![(0, rows(1000))]);
         let full = buffers.take_largest().unwrap();
-        buffers.add(0, vec![(0, rows(1000))]);
+        buffers.add(0, 0, vec![(0, rows(1000))]);
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| buffers.wait(10));
             buffers.stop();

@@ -56,7 +56,7 @@ impl ParquetFile {
     ) -> Result<ParquetFile> {
         let chunks = Chunks(Arc::new(fs.open(path)?));
         let metadata = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new())
-            .and_then(int96_as_microseconds)
+            .and_then(read_as_the_table_keeps)
             .map_err(|error| unreadable(path, error))?;
         let input = path.display().to_string();
         let converter = Converter::of_schema(schema, arrow, metadata.schema(), defaults, &input)?;
@@ -105,18 +105,26 @@ impl ParquetFile {
     }
 }
 
-/// INT96 times are read as nanoseconds by default, which wrap around outside the years 1677 to 2262.
-fn int96_as_microseconds(metadata: ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
+/// Sets Arrow types to be read other than those that the file suggests: INT96 times as microseconds, because nanoseconds
+/// wrap around outside the years 1677 to 2262; views of texts and binaries as the table keeps them, without a detour.
+fn read_as_the_table_keeps(metadata: ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
     let roots = metadata.parquet_schema().root_schema().get_fields();
     let is_int96 = |root: &Type| root.is_primitive() && root.get_physical_type() == PhysicalType::INT96;
-    if !roots.iter().any(|root| is_int96(root)) {
-        return Ok(metadata);
-    }
-    let fields = metadata.schema().fields().iter().zip(roots).map(|(field, root)| match is_int96(root) {
-        true => Arc::new(field.as_ref().clone().with_data_type(ArrowType::Timestamp(TimeUnit::Microsecond, None))),
-        false => field.clone(),
+    let mut changed = false;
+    let fields = metadata.schema().fields().iter().zip(roots).map(|(field, root)| {
+        let data_type = match field.data_type() {
+            _ if is_int96(root) => ArrowType::Timestamp(TimeUnit::Microsecond, None),
+            ArrowType::Utf8View => ArrowType::Utf8,
+            ArrowType::BinaryView => ArrowType::Binary,
+            _ => return field.clone(),
+        };
+        changed = true;
+        Arc::new(field.as_ref().clone().with_data_type(data_type))
     });
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    if !changed {
+        return Ok(metadata);
+    }
     ArrowReaderMetadata::try_new(metadata.metadata().clone(), ArrowReaderOptions::new().with_schema(schema))
 }
 

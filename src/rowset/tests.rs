@@ -10,8 +10,10 @@ use arrow::datatypes::Int64Type;
 use super::*;
 use crate::clock::Clock;
 use crate::fs::{Fault, FaultPlan, SimFs, SyncMode, TableLayout};
-use crate::id::{BucketIndex, ColumnId, IdSource, Name, PartitionId, RowsetId, TabletId};
+use crate::id::{BucketIndex, ColumnId, IdSource, Name, PartitionId, RowsetId, SegmentName};
 use crate::schema::{Column, DataType, Distribution, KeyModel, Partitioning, TableSchema};
+use crate::segment::{Access, ReadCounters, SegmentReader, SegmentScanOptions};
+use crate::segment_meta::SegmentMeta;
 
 /// Columns `key` (INT), `text`, `number` (DOUBLE) and `row`, the order rows came in.
 fn schema(sort_key: &[u32]) -> Arc<TableSchema> {
@@ -112,32 +114,91 @@ fn rows_without_sort_key_keep_their_order() {
     assert!(sort_batches(&[], &schema, 0).is_err());
 }
 
-fn writer(sim: &SimFs, schema: &Arc<TableSchema>) -> (RowsetWriter, TableLayout) {
-    let table = TableLayout::new(PathBuf::from("/table"));
-    let partition = PartitionId::new(3);
-    let fs = sim.fs();
-    fs.create_dir_all(&table.partition(partition)).unwrap();
-    let tablet = TabletId { partition, bucket: BucketIndex::new(2) };
-    let rowset = RowsetId::random(&IdSource::seeded(9));
-    (RowsetWriter::new(&fs, &table, tablet, rowset, schema, &Clock::manual(1)), table)
+/// Writes batches into one tablet as several steps of a writer; gives the segments in the order they were begun.
+struct Tablet {
+    table: TableLayout,
+    writer: Option<RowsetWriter>,
+    rowset: RowsetId,
+    begun: u32,
+    sealed: Vec<Arc<SegmentMeta>>,
+}
+
+impl Tablet {
+    fn new(sim: &SimFs, schema: &Arc<TableSchema>) -> Tablet {
+        let table = TableLayout::new(PathBuf::from("/table"));
+        let fs = sim.fs();
+        fs.create_dir_all(&table.partition(PartitionId::new(3))).unwrap();
+        let writer = RowsetWriter::new(&fs, &table, schema, &Clock::manual(1), SyncMode::EachFile);
+        let rowset = RowsetId::random(&IdSource::seeded(9));
+        Tablet { table, writer: Some(writer), rowset, begun: 0, sealed: Vec::new() }
+    }
+
+    fn write(&mut self, batches: Vec<RecordBatch>) -> crate::Result<()> {
+        let begin = || {
+            self.begun += 1;
+            let (partition, bucket) = (PartitionId::new(3), BucketIndex::new(2));
+            Ok(SegmentName { partition, bucket, rowset: self.rowset, number: self.begun - 1 })
+        };
+        self.sealed.extend(self.writer.as_mut().unwrap().write(batches, begin)?);
+        Ok(())
+    }
+
+    fn seal(&mut self) -> crate::Result<()> {
+        self.sealed.extend(self.writer.take().unwrap().seal()?);
+        Ok(())
+    }
+
+    fn rows(&self) -> Vec<(u32, u64)> {
+        self.sealed.iter().map(|segment| (segment.name.number, segment.rows)).collect()
+    }
 }
 
 #[test]
-fn segments_of_a_rowset_are_numbered_and_no_rows_make_none() {
+fn rows_that_sort_behind_are_appended_and_others_begin_a_segment() {
     let sim = SimFs::new();
-    let schema = schema(&[1]);
-    let (mut writer, table) = writer(&sim, &schema);
-    writer.write_sorted(batches(&schema), SyncMode::EachFile).unwrap();
-    writer.write_sorted(Vec::new(), SyncMode::EachFile).unwrap();
-    writer.write_sorted(batches(&schema), SyncMode::Batch).unwrap();
-    let segments = writer.finish();
-    assert_eq!(segments.iter().map(|segment| segment.name.number).collect::<Vec<_>>(), [0, 1]);
-    for segment in &segments {
-        assert_eq!(segment.rows, 1000);
-        let entry = sim.fs().entry(&table.segment(&segment.name)).unwrap().unwrap();
+    let schema = schema(&[1, 2]);
+    let mut tablet = Tablet::new(&sim, &schema);
+    let all = sort_batches(&batches(&schema), &schema, 1000).unwrap().remove(0);
+    // Whatever the order within, and also if the first key equals the last one.
+    for range in [0..100, 100..101, 101..700] {
+        tablet.write(sort_batches(&[all.slice(range.start, range.len())], &schema, 7).unwrap()).unwrap();
+    }
+    tablet.write(Vec::new()).unwrap();
+    tablet.write(vec![all.slice(950, 50), all.slice(700, 250)]).unwrap();
+    tablet.write(vec![all.slice(0, 10)]).unwrap();
+    tablet.write(vec![all.slice(0, 10)]).unwrap();
+    tablet.seal().unwrap();
+    assert_eq!(tablet.rows(), [(0, 1000), (1, 10), (2, 10)]);
+    let mut fingerprints = crate::schema::ColumnFingerprints::default();
+    let ids: Vec<ColumnId> = schema.columns.iter().map(|column| column.id).collect();
+    fingerprints.add(&crate::schema::fingerprint_batch(&all, &ids).unwrap());
+    assert_eq!(tablet.sealed[0].fingerprints, fingerprints);
+    for segment in &tablet.sealed {
+        let entry = sim.fs().entry(&tablet.table.segment(&segment.name)).unwrap().unwrap();
         assert_eq!(entry.size_bytes, segment.size_bytes);
     }
-    assert_eq!(segments[0].fingerprints, segments[1].fingerprints);
+    // What was appended is in order.
+    let segment = &tablet.sealed[0];
+    let path = tablet.table.segment(&segment.name);
+    let reader = SegmentReader::open(&sim.fs(), &path, segment, &schema, Access::Read).unwrap();
+    let options = SegmentScanOptions {
+        projection: ids,
+        predicate: None,
+        limit: None,
+        batch_rows: 300,
+        counters: Arc::new(ReadCounters::default()),
+    };
+    let read: Vec<RecordBatch> = reader.scan(options).unwrap().collect::<crate::Result<_>>().unwrap();
+    assert_eq!(row_numbers(&read), row_numbers(&[all]));
+}
+
+#[test]
+fn a_writer_without_rows_seals_nothing() {
+    let mut tablet = Tablet::new(&SimFs::new(), &schema(&[1]));
+    tablet.write(Vec::new()).unwrap();
+    tablet.seal().unwrap();
+    assert_eq!(tablet.rows(), []);
+    assert_eq!(tablet.begun, 0);
 }
 
 #[test]
@@ -146,18 +207,20 @@ fn failed_write_leaves_no_partial_file_and_the_next_one_works() {
     let mut at = 0;
     loop {
         let sim = SimFs::new();
-        let (mut writer, table) = writer(&sim, &schema);
+        let mut tablet = Tablet::new(&sim, &schema);
         sim.plan(Some(FaultPlan { at, fault: Fault::ShortWrite }));
-        let result = writer.write_sorted(batches(&schema), SyncMode::Batch);
+        let result = (0..3).try_for_each(|_| tablet.write(batches(&schema))).and_then(|()| tablet.seal());
         if !sim.fault_happened() {
             result.unwrap();
+            assert_eq!(tablet.rows(), [(0, 1000), (1, 1000), (2, 1000)]);
             break;
         }
-        let partition = table.partition(PartitionId::new(3));
         if result.is_err() {
-            assert_eq!(sim.fs().list(&partition).unwrap(), [], "operation {at}");
+            let left = sim.fs().list(&tablet.table.partition(PartitionId::new(3))).unwrap();
+            let sealed: Vec<u64> = tablet.sealed.iter().map(|segment| segment.size_bytes).collect();
+            assert!(left.iter().map(|entry| entry.size_bytes).eq(sealed), "operation {at}: {left:?}");
         }
         at += 1;
     }
-    assert!(at >= 2, "creating and writing can both fail: {at}");
+    assert!(at >= 6, "creating and writing can both fail: {at}");
 }

@@ -23,9 +23,9 @@ pub use part::SegmentPart;
 pub use reader::{SegmentReader, SegmentScanOptions};
 pub use row_group::decoded_row_bytes;
 pub use whole::hash_file;
+pub use writer::SegmentWriter;
 #[cfg(test)]
 pub use writer::write_segment;
-pub use writer::SegmentWriter;
 
 use std::sync::atomic::AtomicU64;
 

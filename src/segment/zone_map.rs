@@ -6,9 +6,9 @@
 
 use std::cmp::Ordering;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
 use arrow::buffer::NullBuffer;
-use arrow::compute::{max, max_string, min, min_string, nullif};
+use arrow::compute::{max, min, nullif};
 use arrow::datatypes::{
     ArrowNumericType, ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
     Int32Type, Int64Type, TimestampMicrosecondType,
@@ -205,8 +205,8 @@ fn bounds_of(array: &ArrayRef, data_type: &DataType) -> Option<(Value, Value)> {
         DataType::Date => primitive::<Date32Type>(array, Value::Date),
         DataType::DateTime => primitive::<TimestampMicrosecondType>(array, Value::DateTime),
         DataType::Char(_) | DataType::Varchar(_) | DataType::String => {
-            let text = array.as_string::<i32>();
-            Some((Value::Text(min_string(text)?.to_owned()), Value::Text(max_string(text)?.to_owned())))
+            let (least, greatest) = text_bounds(array.as_string())?;
+            Some((Value::Text(least.to_owned()), Value::Text(greatest.to_owned())))
         }
         DataType::Boolean | DataType::VarBinary | DataType::Json => None,
         DataType::Array(_) | DataType::Map { .. } | DataType::Struct(_) => None,
@@ -219,4 +219,51 @@ fn primitive<T: ArrowNumericType>(
 ) -> Option<(Value, Value)> {
     let array = array.as_primitive::<T>();
     Some((value(min(array)?), value(max(array)?)))
+}
+
+/// Least and greatest text. Most texts are told from both by their first bytes, compared as one number.
+fn text_bounds(array: &StringArray) -> Option<(&str, &str)> {
+    let mut texts = array.iter().flatten();
+    let first = texts.next()?;
+    let (mut least, mut greatest) = ((first_bytes(first), first), (first_bytes(first), first));
+    for text in texts {
+        let text = (first_bytes(text), text);
+        if text < least {
+            least = text;
+        } else if text > greatest {
+            greatest = text;
+        }
+    }
+    Some((least.1, greatest.1))
+}
+
+/// A number that orders as the first eight bytes do; shorter texts are filled up with zeros, so they never come behind
+/// longer ones that begin with them.
+fn first_bytes(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let mut first = [0; 8];
+    match bytes.first_chunk::<8>() {
+        Some(chunk) => first = *chunk,
+        None => first[..bytes.len()].copy_from_slice(bytes),
+    }
+    u64::from_be_bytes(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_of_texts_are_those_of_comparing_them_whole() {
+        let texts =
+            ["b", "", "a\0", "a", "abcdefgh", "abcdefg", "abcdefghi", "abcdefgh\0", "ä", "ab", "zz", "zzzzzzzzz", "z"];
+        for begin in 0..texts.len() {
+            for end in begin + 1..=texts.len() {
+                let some = &texts[begin..end];
+                let array: StringArray = some.iter().map(|text| Some(*text)).chain([None]).collect();
+                assert_eq!(text_bounds(&array), some.iter().copied().min().zip(some.iter().copied().max()), "{some:?}");
+            }
+        }
+        assert_eq!(text_bounds(&StringArray::from(vec![None::<&str>; 2])), None);
+    }
 }

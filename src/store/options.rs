@@ -42,7 +42,7 @@ impl Default for StoreOptions {
             clock: Clock::system(),
             ids: IdSource::system(),
             threads: 0,
-            load_memory_bytes: 1 << 30,
+            load_memory_bytes: 2 << 30,
             undo_keep_ms: DAY_MS,
             recycle_keep_ms: DAY_MS,
             label_keep_ms: 3 * DAY_MS,

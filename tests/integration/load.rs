@@ -89,15 +89,18 @@ fn csv_files_are_loaded_and_a_wrong_line_is_named() {
 }
 
 #[test]
-fn tiny_memory_gives_many_segments_with_the_same_rows() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = small_memory(&dir.path().join("store"), 40_000);
-    let table = create_orders(&store, "orders");
-    let batches = (0..50).map(|batch| orders(batch * 200..batch * 200 + 200)).collect();
-    let report = table.load(LoadSource::batches(batches), &LoadOptions::default()).unwrap();
-    assert!(report.segments > 10, "{report:?}");
-    assert_eq!(report.segments as usize, segment_files(&store.root().join("tables")).len());
-    assert_eq!(ids_in(&table), (0..10_000).collect::<Vec<_>>());
+fn tiny_memory_gives_one_segment_a_tablet_for_rows_in_order_and_many_for_others() {
+    for (in_order, segments) in [(true, 4..=4), (false, 11..=1000)] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = small_memory(&dir.path().join("store"), 40_000);
+        let table = create_orders(&store, "orders");
+        let number = |batch: i64| if in_order { batch } else { batch * 7 % 50 };
+        let batches = (0..50).map(|batch| orders(number(batch) * 200..number(batch) * 200 + 200)).collect();
+        let report = table.load(LoadSource::batches(batches), &LoadOptions::default()).unwrap();
+        assert!(segments.contains(&report.segments), "{report:?}");
+        assert_eq!(report.segments as usize, segment_files(&store.root().join("tables")).len());
+        assert_eq!(ids_in(&table), (0..10_000).collect::<Vec<_>>());
+    }
 }
 
 #[test]
