@@ -239,7 +239,8 @@ mod tests {
     fn writer() -> RowsetWriter {
         let schema =
             Arc::new(crate::schema::TableSpec::new().column("a", crate::DataType::BigInt).build("t").unwrap().0);
-        let (fs, table) = (crate::fs::SimFs::new().fs(), crate::fs::TableLayout::new("/table".into()));
+        let (fs, table) =
+            (crate::fs::SimFs::new().fs(), crate::fs::TableLayout::new(std::path::PathBuf::from("/table")));
         RowsetWriter::new(&fs, &table, &schema, &crate::clock::Clock::manual(1), crate::fs::SyncMode::Batch)
     }
 

@@ -174,15 +174,15 @@ impl CsvReading {
 impl Cut for CsvReading {
     fn end_of_records(&self, bytes: &[u8]) -> Option<usize> {
         let dialect = self.options.dialect();
-        if count(bytes, dialect.quote) == 0 {
-            return bytes.iter().rposition(|byte| *byte == b'\n').map(|position| position + 1);
+        if dialect.escape == dialect.quote {
+            return end_by_quotes(bytes, dialect.quote);
         }
         let (mut quoted, mut escaped, mut end) = (false, false, None);
         for (position, byte) in bytes.iter().enumerate() {
             if std::mem::take(&mut escaped) {
                 continue;
             }
-            if quoted && *byte == dialect.escape && dialect.escape != dialect.quote {
+            if quoted && *byte == dialect.escape {
                 escaped = true;
             } else if *byte == dialect.quote {
                 quoted = !quoted;
@@ -215,6 +215,16 @@ impl Cut for CsvReading {
         let _ = self.columns.set(columns);
         Ok(begin)
     }
+}
+
+/// Where only doubled quotes stand for quotes, every quote opens or closes, and their number tells how the bytes end.
+fn end_by_quotes(bytes: &[u8], quote: u8) -> Option<usize> {
+    let mut quoted = count(bytes, quote) % 2 == 1;
+    let end = bytes.iter().rposition(|byte| {
+        quoted ^= *byte == quote;
+        *byte == b'\n' && !quoted
+    });
+    end.map(|position| position + 1)
 }
 
 #[cfg(test)]

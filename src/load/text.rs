@@ -208,8 +208,36 @@ fn parse_date(text: &str, format: Option<&TimeFormat>) -> Option<i32> {
     if text.len() > 10 {
         return None;
     }
-    Date32Type::parse(text)
+    plain_date(text.as_bytes()).or_else(|| Date32Type::parse(text))
 }
+
+/// A day of 0001 to 9999 written as `YYYY-MM-DD`, in days since 1970-01-01: what nearly all are, without the other forms.
+fn plain_date(text: &[u8]) -> Option<i32> {
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = *text else { return None };
+    let digits = [y0, y1, y2, y3, m0, m1, d0, d1];
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let [y0, y1, y2, y3, m0, m1, d0, d1] = digits.map(|digit| i32::from(digit - b'0'));
+    let (year, month, day) = (y0 * 1000 + y1 * 100 + y2 * 10 + y3, m0 * 10 + m1, d0 * 10 + d1);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days_of_month = match month {
+        2 => 28 + i32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if year == 0 || !(1..=days_of_month).contains(&day) {
+        return None;
+    }
+    // Counted in years that begin in March, so that the day that some years have is the last one.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days_before = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    Some(days_before + (153 * month + 2) / 5 + day - 1 - DAYS_TO_1970)
+}
+
+/// From 0000-03-01.
+const DAYS_TO_1970: i32 = 719_468;
 
 fn parse_datetime(text: &str, format: Option<&TimeFormat>) -> Option<i64> {
     if let Some(format) = format {
@@ -301,6 +329,20 @@ mod tests {
         assert_eq!(parse_decimal(&format!("1{}", "0".repeat(38)), 38, 0), None);
         assert_eq!(parse_decimal(&"9".repeat(200), 38, 0), None);
         assert_eq!(parse_decimal(&format!("{}1.5", "0".repeat(60)), 5, 2), Some(150));
+    }
+
+    #[test]
+    fn plain_dates_are_those_of_the_calendar() {
+        let first = chrono::NaiveDate::from_ymd_opt(1, 1, 1).unwrap();
+        let epoch = chrono::NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
+        for date in first.iter_days().take_while(|date| chrono::Datelike::year(date) < 10_000).step_by(13) {
+            let days = date.signed_duration_since(epoch).num_days() as i32;
+            assert_eq!(plain_date(date.to_string().as_bytes()), Some(days), "{date}");
+        }
+        for text in ["2023-02-29", "2000-13-01", "2000-00-10", "2000-04-31", "2000-01-00", "0000-01-01", "2000-1-010"] {
+            assert_eq!(plain_date(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(plain_date(b"2000-02-29"), Some(11_016));
     }
 
     #[test]

@@ -220,7 +220,9 @@ impl Read for Sequential {
 
 /// How often a byte occurs.
 pub fn count(bytes: &[u8], wanted: u8) -> u64 {
-    bytes.iter().filter(|byte| **byte == wanted).count() as u64
+    // Few enough for a sum in one byte, which is many times faster than a wider one.
+    let in_part = |part: &[u8]| part.iter().map(|byte| u8::from(*byte == wanted)).sum::<u8>();
+    bytes.chunks(255).map(|part| u64::from(in_part(part))).sum()
 }
 
 #[cfg(test)]
