@@ -7,24 +7,30 @@ use bytes::Bytes;
 use clap::Args;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use crate::cli::load_format::{Format, FormatArguments};
 use crate::cli::names::TableName;
 use crate::cli::{Ended, Session, output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::Fs;
 use crate::id::Label;
-use crate::load::{CsvOptions, LoadOptions, LoadSource};
+use crate::load::{LoadOptions, LoadReport, first_lines, ipc_schema};
 use crate::schema::{ColumnSpec, DataType, StructField, TableSpec};
 use crate::store::{Store, Table};
 
-/// How much of a CSV file is looked at to guess its columns.
-const CSV_SAMPLE_BYTES: usize = 1 << 20;
+/// How much of a text file is looked at to guess its columns.
+const SAMPLE_BYTES: usize = 1 << 20;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 loaded, also with rows left out as --max-error-ratio allows, or loaded before under the label; 1 nothing was
+loaded; 2 wrong usage; 130 cancelled, nothing was loaded.";
 
 #[derive(Args)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct LoadArguments {
     /// The table.
     #[arg(value_name = "DATABASE.TABLE")]
     table: TableName,
-    /// Files, all Parquet (.parquet) or all CSV (.csv).
+    /// Files, all of one format.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// A load with the label of an earlier one of the database is a no-op that says so.
@@ -42,31 +48,34 @@ pub(super) struct LoadArguments {
     /// With --create: number of buckets.
     #[arg(long, default_value_t = 1, requires = "create")]
     buckets: u32,
-    /// CSV without a line of column names: columns come in table order.
-    #[arg(long, conflicts_with = "create")]
-    no_header: bool,
-    /// CSV separator.
-    #[arg(long, default_value_t = ',')]
-    separator: char,
-    /// CSV text that means NULL.
-    #[arg(long, default_value = "", value_name = "TEXT")]
-    null: String,
+    /// Rows that do not fit are left out as long as they are at most this part of all rows, from 0 to 1. Without it the
+    /// load fails with the first one.
+    #[arg(long, default_value_t = 0.0, value_name = "RATIO")]
+    max_error_ratio: f64,
+    /// A new file that tells of each row that does not fit, one JSON object a line: file, line or row, column, reason,
+    /// value, record. A load that fails then has looked for up to 1000 of them.
+    #[arg(long, value_name = "FILE")]
+    error_file: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatArguments,
 }
 
 pub(super) fn run(session: &Session, arguments: &LoadArguments) -> Result<Ended> {
-    let csv = is_csv(&arguments.files)?;
+    let format = arguments.format.format(&arguments.files)?;
+    let source = arguments.format.source(&arguments.files, format)?;
     let store = session.open()?;
     let found = store.table(arguments.table.database.as_str(), arguments.table.table.as_str());
     let (table, created) = match found {
-        Err(error) if arguments.create && error.is(ErrorKind::NotFound) => (create(&store, arguments, csv)?, true),
+        Err(error) if arguments.create && error.is(ErrorKind::NotFound) => (create(&store, arguments, format)?, true),
         found => (found?, false),
     };
-    let source = match csv {
-        true => LoadSource::Csv(arguments.files.clone(), csv_options(arguments)?),
-        false => LoadSource::Parquet(arguments.files.clone()),
-    };
     let observer = session.terminal.observer(&arguments.table.to_string());
-    let options = LoadOptions { label: arguments.label.clone(), observer, ..LoadOptions::default() };
+    let options = LoadOptions {
+        label: arguments.label.clone(),
+        observer,
+        max_error_ratio: arguments.max_error_ratio,
+        error_file: arguments.error_file.clone(),
+    };
     let loaded = table.load(source, &options);
     if loaded.is_err() && created {
         // The table is empty and was made for this load alone; the load's error is the one to tell.
@@ -87,39 +96,37 @@ pub(super) fn run(session: &Session, arguments: &LoadArguments) -> Result<Ended>
         output::seconds(report.elapsed_ms),
         output::count(output::per_second(report.rows, report.elapsed_ms))
     ))?;
+    print_rejected(&report)?;
     Ok(Ended::Done)
 }
 
-fn is_csv(files: &[PathBuf]) -> Result<bool> {
-    let ends_with = |end: &str| {
-        files.iter().all(|file| file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(end)))
-    };
-    match (ends_with("csv"), ends_with("parquet")) {
-        (true, _) => Ok(true),
-        (_, true) => Ok(false),
-        _ => {
-            Err(Error::invalid("files must all end in .parquet or all in .csv: load the two kinds one after the other"))
-        }
+/// Tells of rows that were left out.
+fn print_rejected(report: &LoadReport) -> Result<()> {
+    if report.rejected == 0 {
+        return Ok(());
     }
+    let told = match &report.error_file {
+        Some(file) => format!("{} tells of each", file.display()),
+        None => "--error-file tells of each".to_owned(),
+    };
+    output::line(format!("left out {} rows that do not fit; {told}", output::count(report.rejected)))
 }
 
-fn csv_options(arguments: &LoadArguments) -> Result<CsvOptions> {
-    let separator = u8::try_from(arguments.separator)
-        .ok()
-        .filter(u8::is_ascii)
-        .ok_or_else(|| Error::invalid(format!("separator {:?} is not one byte of ASCII", arguments.separator)))?;
-    let options = CsvOptions { header: !arguments.no_header, separator, ..CsvOptions::default() };
-    Ok(CsvOptions { null_text: arguments.null.clone(), ..options })
-}
-
-fn create(store: &Store, arguments: &LoadArguments, csv: bool) -> Result<Table> {
-    let schema = match csv {
-        true => csv_schema(arguments)?,
-        false => parquet_schema(&arguments.files[0])?,
+fn create(store: &Store, arguments: &LoadArguments, format: Format) -> Result<Table> {
+    let file = &arguments.files[0];
+    let schema = match format {
+        Format::Csv => csv_schema(arguments)?,
+        Format::Json => json_schema(file)?,
+        Format::Parquet => parquet_schema(file)?,
+        Format::Arrow => ipc_schema(&Fs::os(), file)?.as_ref().clone(),
     };
     let mut spec = TableSpec::new().sort_key(arguments.sort_key.clone());
     for field in schema.fields() {
-        let data_type = column_type(field.data_type()).ok_or_else(|| {
+        let data_type = match format {
+            Format::Json => json_column_type(field.data_type()),
+            Format::Csv | Format::Parquet | Format::Arrow => column_type(field.data_type()),
+        };
+        let data_type = data_type.ok_or_else(|| {
             Error::unsupported(format!(
                 "column {:?} has type {}: no column type holds it",
                 field.name(),
@@ -149,20 +156,31 @@ fn parquet_schema(file: &Path) -> Result<Schema> {
 
 fn csv_schema(arguments: &LoadArguments) -> Result<Schema> {
     let file = &arguments.files[0];
-    let reader = Fs::os().open(file)?;
-    let mut sample = vec![0; CSV_SAMPLE_BYTES];
-    let length = reader.read_at(0, &mut sample)?;
-    sample.truncate(length);
-    // The last line of the sample may be cut; it must not decide a type.
-    if let (true, Some(end)) = (length == CSV_SAMPLE_BYTES, sample.iter().rposition(|byte| *byte == b'\n')) {
-        sample.truncate(end + 1);
-    }
-    let options = csv_options(arguments)?;
+    let options = arguments.format.csv_options(&arguments.files)?;
+    let sample = first_lines(&Fs::os(), file, options.skip_lines, SAMPLE_BYTES)?;
     let format = arrow::csv::reader::Format::default().with_header(true).with_delimiter(options.separator);
+    let format = options.quote.map_or(format.clone(), |quote| format.with_quote(quote));
+    let format = options.escape.map_or(format.clone(), |escape| format.with_escape(escape));
     let (schema, _) = format
         .infer_schema(sample.as_slice(), None)
         .map_err(|error| Error::invalid(format!("{} is no CSV file: {error}", file.display())))?;
     Ok(schema)
+}
+
+fn json_schema(file: &Path) -> Result<Schema> {
+    let sample = first_lines(&Fs::os(), file, 0, SAMPLE_BYTES)?;
+    let (schema, _) = arrow::json::reader::infer_json_schema(sample.as_slice(), None)
+        .map_err(|error| Error::invalid(format!("{} does not have one JSON object a line: {error}", file.display())))?;
+    Ok(schema)
+}
+
+/// Arrays and objects stay JSON; a field that is null in the whole sample may be anything.
+fn json_column_type(arrow: &ArrowType) -> Option<DataType> {
+    match arrow {
+        ArrowType::Null => Some(DataType::String),
+        nested if nested.is_nested() => Some(DataType::Json),
+        scalar => column_type(scalar),
+    }
 }
 
 fn column_type(arrow: &ArrowType) -> Option<DataType> {
@@ -206,14 +224,6 @@ mod tests {
     use arrow::datatypes::TimeUnit;
 
     use super::*;
-
-    #[test]
-    fn kinds_of_files_are_not_mixed() {
-        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
-        assert!(is_csv(&paths(&["a.csv", "b.CSV"])).unwrap());
-        assert!(!is_csv(&paths(&["a.parquet"])).unwrap());
-        assert!(is_csv(&paths(&["a.csv", "b.parquet"])).is_err());
-    }
 
     #[test]
     fn types_without_a_column_type_are_none() {

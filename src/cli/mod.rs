@@ -11,6 +11,7 @@ mod init;
 mod inspect;
 mod json_text;
 mod load;
+mod load_format;
 mod names;
 mod output;
 mod recycle;
@@ -74,7 +75,7 @@ enum Command {
     /// Lists the tables with their rows and bytes, or describes one.
     #[command(visible_alias = "show")]
     Tables(tables::TablesArguments),
-    /// Loads Parquet or CSV files into a table, in one commit.
+    /// Loads Parquet, CSV, JSON-lines or Arrow files into a table, in one commit.
     Load(load::LoadArguments),
     /// Prints rows of a table.
     #[command(visible_alias = "head")]

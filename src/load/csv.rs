@@ -16,7 +16,7 @@ use crate::load::convert::match_columns;
 use crate::load::csv_options::CsvOptions;
 use crate::load::csv_records::{FieldEnd, Records};
 use crate::load::misfit::Misfit;
-use crate::load::place::Place;
+use crate::load::place::{Place, RecordStart};
 use crate::load::rejects::Rejects;
 use crate::load::rules;
 use crate::load::text::{TextColumn, TextFormats};
@@ -82,18 +82,19 @@ impl CsvFile {
             .iter()
             .map(|column| TextColumn::new(&schema.columns[*column].data_type, rows_about).with_formats(formats))
             .collect();
-        let mut lines = Vec::with_capacity(rows_about);
+        let mut starts = Vec::with_capacity(rows_about);
         let mut misfits = Vec::new();
         while records.skip_empty_lines(columns.len() > 1) {
-            let row = lines.len();
-            lines.push(records.line());
+            let row = starts.len();
+            let lines = (records.line() - chunk.text.first_line) as u32;
+            starts.push(RecordStart { lines, offset: records.position() as u32 });
             if let Some(misfit) = self.reading.parse_record(&mut records, row, columns, &mut builders)? {
                 // The row stays until all are there, so that the columns keep their length.
                 builders.iter_mut().filter(|builder| builder.len() == row).for_each(TextColumn::push_null);
                 misfits.push(misfit);
             }
         }
-        let rows = lines.len();
+        let rows = starts.len();
         let arrays = builders.into_iter().map(TextColumn::finish).collect::<Vec<_>>();
         let fields = columns
             .iter()
@@ -103,7 +104,7 @@ impl CsvFile {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(fields, arrays, &options)
             .map_err(|error| self.file.error(chunk.text.first_line, error))?;
-        rejects.leave_out(batch, Place::Lines(self.file.path().clone(), lines, chunk.text.clone()), misfits)
+        rejects.leave_out(batch, Place::Lines(self.file.path().clone(), starts, chunk.text.clone()), misfits)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, UInt32Array, new_null_array};
-use arrow::compute::take;
+use arrow::array::{ArrayRef, BooleanArray, Scalar, UInt32Array, new_null_array};
+use arrow::compute::kernels::zip::zip;
+use arrow::compute::{cast, take};
 use arrow::datatypes::DataType as ArrowType;
 
 use crate::error::{Error, Result};
@@ -33,5 +34,19 @@ impl Defaults {
                 .map_err(|error| Error::invalid(format!("cannot repeat a default: {error}")).with_source(error)),
             None => Ok(new_null_array(arrow, rows)),
         }
+    }
+
+    /// Whether the column at this position has one.
+    pub fn has(&self, column: usize) -> bool {
+        self.values.get(column).is_some_and(Option::is_some)
+    }
+
+    /// The array, with the default of the column in the rows that are missing. The array may be of another type than the
+    /// column, such as text in another layout.
+    pub fn fill(&self, column: usize, array: ArrayRef, missing: &[bool]) -> Result<ArrayRef> {
+        let Some(value) = self.values.get(column).and_then(Option::as_ref) else { return Ok(array) };
+        let filled = cast(value, array.data_type())
+            .and_then(|value| zip(&BooleanArray::from(missing.to_vec()), &Scalar::new(value), &array));
+        filled.map_err(|error| Error::invalid(format!("cannot fill in a default: {error}")).with_source(error))
     }
 }

@@ -1,5 +1,6 @@
 //! Where rows come from.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,13 +11,16 @@ use arrow::datatypes::SchemaRef;
 
 use crate::error::{Error, Result};
 use crate::fs::Fs;
-use crate::load::CsvOptions;
 use crate::load::convert::Converter;
 use crate::load::csv::CsvFile;
 use crate::load::defaults::Defaults;
+use crate::load::ipc_file::IpcFile;
+use crate::load::json_lines::JsonFile;
 use crate::load::parquet_file::{ParquetFile, RowGroup, unreadable};
 use crate::load::place::Place;
 use crate::load::rejects::Rejects;
+use crate::load::text_file::Chunk;
+use crate::load::{CsvOptions, JsonOptions};
 use crate::schema::TableSchema;
 
 /// Batches below both of these, in rows and bytes, are put together before they are routed: a batch is split by tablet, and
@@ -56,6 +60,10 @@ pub enum LoadSource {
     Parquet(Vec<PathBuf>),
     /// CSV files, several read at once.
     Csv(Vec<PathBuf>, CsvOptions),
+    /// Arrow IPC files, of the file or the stream format, several batches read at once.
+    Ipc(Vec<PathBuf>),
+    /// Files of JSON objects, one a line, several read at once.
+    JsonLines(Vec<PathBuf>, JsonOptions),
 }
 
 impl LoadSource {
@@ -79,6 +87,8 @@ enum Kind {
     Batches(Mutex<Pull>),
     Parquet { files: Vec<ParquetFile>, runs: Vec<(usize, Vec<RowGroup>)>, next: AtomicUsize },
     Csv(Vec<CsvFile>),
+    JsonLines(Vec<JsonFile>),
+    Ipc { files: Vec<IpcFile>, runs: Vec<(usize, Range<usize>)>, next: AtomicUsize },
 }
 
 struct Pull {
@@ -167,6 +177,20 @@ impl Input {
                 let open = |path: &PathBuf| CsvFile::new(fs, path, schema, &options);
                 Kind::Csv(paths.iter().map(open).collect::<Result<_>>()?)
             }
+            LoadSource::Ipc(paths) => {
+                let files: Vec<IpcFile> = paths
+                    .iter()
+                    .map(|path| IpcFile::open(fs, path, schema, &arrow, &defaults))
+                    .collect::<Result<_>>()?;
+                let runs = files.iter().enumerate();
+                let runs =
+                    runs.flat_map(|(file, ipc)| runs_of(ipc, small_bytes).into_iter().map(move |run| (file, run)));
+                Kind::Ipc { runs: runs.collect(), files, next: AtomicUsize::new(0) }
+            }
+            LoadSource::JsonLines(paths, options) => {
+                let open = |path: &PathBuf| JsonFile::new(fs, path, schema, &options, &defaults);
+                Kind::JsonLines(paths.iter().map(open).collect::<Result<_>>()?)
+            }
         };
         Ok(Input { fs: fs.clone(), schema: schema.clone(), arrow, defaults, kind, small_bytes })
     }
@@ -180,6 +204,11 @@ impl Input {
                 (files.iter().map(ParquetFile::rows).sum(), row_groups.map(|group| group.size_bytes).sum())
             }
             Kind::Csv(files) => (0, files.iter().map(CsvFile::size_bytes).sum()),
+            Kind::JsonLines(files) => (0, files.iter().map(JsonFile::size_bytes).sum()),
+            Kind::Ipc { files, .. } => {
+                let sizes = files.iter().flat_map(IpcFile::sizes);
+                sizes.fold((0, 0), |(rows, bytes), (more_rows, more_bytes)| (rows + more_rows, bytes + more_bytes))
+            }
         }
     }
 
@@ -195,14 +224,27 @@ impl Input {
                     None => return Ok(()),
                 }
             },
-            Kind::Csv(files) => {
-                // Each thread begins with another file and helps with the others when its own is read.
-                for turn in 0..files.len() {
-                    let file = (worker + turn) % files.len();
-                    self.read_csv(&files[file], file, rejects, consume)?;
+            Kind::Csv(files) => for_each_file(files, worker, |file, number| {
+                while let Some(chunk) = file.take_chunk(&self.fs)? {
+                    let (parsed, place) = file.parse(&chunk, rejects)?;
+                    self.consume_parsed(parsed, place, (number, &chunk), rejects, consume)?;
                 }
                 Ok(())
-            }
+            }),
+            Kind::Ipc { files, runs, next } => loop {
+                let unit = next.fetch_add(1, Ordering::Relaxed);
+                match runs.get(unit) {
+                    Some((file, run)) => self.read_ipc(&files[*file], run.clone(), unit, rejects, consume)?,
+                    None => return Ok(()),
+                }
+            },
+            Kind::JsonLines(files) => for_each_file(files, worker, |file, number| {
+                while let Some(chunk) = file.take_chunk(&self.fs)? {
+                    let (parsed, place) = file.parse(&chunk, rejects)?;
+                    self.consume_parsed(parsed, place, (number, &chunk), rejects, consume)?;
+                }
+                Ok(())
+            }),
         }
     }
 
@@ -265,16 +307,74 @@ impl Input {
         consume(InputBatch { rows, place, sequence: batches[0].sequence, input_bytes })
     }
 
-    fn read_csv(&self, file: &CsvFile, number: usize, rejects: &Rejects, consume: &mut Consume<'_>) -> Result<()> {
-        while let Some(chunk) = file.take_chunk(&self.fs)? {
-            let (parsed, place) = file.parse(&chunk, rejects)?;
-            let converter = self.converter(&parsed.schema(), &place)?;
-            let (rows, place) = rejects.keep_fitting(&parsed, place, |rows, place| converter.convert(rows, place))?;
-            let sequence = sequence(number, chunk.number);
-            consume(InputBatch { rows, place, sequence, input_bytes: chunk.input_bytes })?;
+    /// Batches of a file, put together if they are several.
+    fn read_ipc(
+        &self,
+        file: &IpcFile,
+        run: Range<usize>,
+        unit: usize,
+        rejects: &Rejects,
+        consume: &mut Consume<'_>,
+    ) -> Result<()> {
+        let mut small = Vec::new();
+        for (index, (_, bytes)) in run.clone().zip(file.sizes().skip(run.start)) {
+            let (batch, first_row) = file.read(index)?;
+            let mut bytes_left = bytes;
+            // A batch of any size is converted in pieces of the usual one.
+            for (number, begin) in (0..batch.num_rows()).step_by(SMALL_ROWS).enumerate() {
+                let piece = batch.slice(begin, SMALL_ROWS.min(batch.num_rows() - begin));
+                let place = Place::Rows(file.path.clone(), first_row + begin as u64);
+                let (rows, place) =
+                    rejects.keep_fitting(&piece, place, |rows, place| file.converter.convert(rows, place))?;
+                let (sequence, input_bytes) = (sequence(unit, number as u64), std::mem::take(&mut bytes_left));
+                let piece = InputBatch { rows, place, sequence, input_bytes };
+                match run.len() {
+                    1 => consume(piece)?,
+                    _ => small.push(piece),
+                }
+            }
         }
-        Ok(())
+        self.consume_small(small, consume)
     }
+
+    /// Converts what was parsed from a chunk of the file of this number.
+    fn consume_parsed(
+        &self,
+        parsed: RecordBatch,
+        place: Place,
+        (file, chunk): (usize, &Chunk),
+        rejects: &Rejects,
+        consume: &mut Consume<'_>,
+    ) -> Result<()> {
+        let converter = self.converter(&parsed.schema(), &place)?;
+        let (rows, place) = rejects.keep_fitting(&parsed, place, |rows, place| converter.convert(rows, place))?;
+        consume(InputBatch { rows, place, sequence: sequence(file, chunk.number), input_bytes: chunk.input_bytes })
+    }
+}
+
+/// The batches of a file, small ones that follow each other as one.
+fn runs_of(file: &IpcFile, small_bytes: u64) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    let (mut run_rows, mut run_bytes) = (0u64, 0u64);
+    for (index, (rows, bytes)) in file.sizes().enumerate() {
+        (run_rows, run_bytes) = (run_rows.saturating_add(rows), run_bytes + bytes);
+        match runs.last_mut() {
+            Some(run) if run_rows <= SMALL_ROWS as u64 && run_bytes <= small_bytes => run.end = index + 1,
+            _ => {
+                runs.push(index..index + 1);
+                (run_rows, run_bytes) = (rows, bytes);
+            }
+        }
+    }
+    runs
+}
+
+/// Each thread begins with another file and helps with the others when its own is read.
+fn for_each_file<F>(files: &[F], worker: usize, mut read: impl FnMut(&F, usize) -> Result<()>) -> Result<()> {
+    (0..files.len()).try_for_each(|turn| {
+        let number = (worker + turn) % files.len();
+        read(&files[number], number)
+    })
 }
 
 fn lock(pull: &Mutex<Pull>) -> MutexGuard<'_, Pull> {

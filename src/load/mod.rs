@@ -15,6 +15,10 @@ mod csv_records;
 mod defaults;
 mod fresh_partitions;
 mod input;
+mod ipc_check;
+mod ipc_file;
+mod json_lines;
+mod json_value;
 mod label;
 mod misfit;
 mod nested;
@@ -33,6 +37,9 @@ mod time_format;
 
 pub use csv_options::CsvOptions;
 pub use input::LoadSource;
+pub(crate) use ipc_file::ipc_schema;
+pub use json_lines::JsonOptions;
+pub(crate) use text_file::first_lines;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

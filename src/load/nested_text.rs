@@ -12,6 +12,7 @@ use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::DataType as ArrowType;
 use serde::de::IgnoredAny;
 
+use crate::load::json_value::text_of;
 use crate::load::text::TextColumn;
 use crate::schema::{DataType, StructField};
 
@@ -192,12 +193,7 @@ impl<'a> Reader<'a> {
             (DataType::Struct(fields), Values::Structs(_, parts)) => self.fields(fields, parts),
             (DataType::Json, Values::Leaf(_)) => self.token().map(|text| Json::Leaf(text.into())),
             (_, Values::Leaf(leaf)) => {
-                let token = self.token()?;
-                let text: Cow<'a, str> = match token.as_bytes().first()? {
-                    b'"' => serde_json::from_str::<String>(token).ok()?.into(),
-                    b'[' | b'{' => return None,
-                    _ => token.into(),
-                };
+                let text = text_of(self.token()?, data_type)?;
                 leaf.takes(&text).then_some(Json::Leaf(text))
             }
             _ => None,

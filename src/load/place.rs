@@ -15,8 +15,8 @@ pub enum Place {
     Batches(Vec<(usize, Place)>),
     /// Rows of a file; the first one has this number, counted from 1.
     Rows(Arc<Path>, u64),
-    /// Rows of a text file, the line each begins in, counted from 1, and the text that all of them stand in.
-    Lines(Arc<Path>, Vec<u64>, Arc<TextLines>),
+    /// Rows of a text file, where each begins, and the text that all of them stand in.
+    Lines(Arc<Path>, Vec<RecordStart>, Arc<TextLines>),
     /// Those rows of another place.
     Some(Arc<Place>, Vec<u32>),
 }
@@ -30,33 +30,24 @@ pub struct TextLines {
     pub first_line: u64,
 }
 
-impl TextLines {
-    /// The text from one line up to another one, or up to the end.
-    fn between(&self, begin: u64, end: Option<u64>) -> &[u8] {
-        let skip = |bytes: &[u8], lines: u64| {
-            let mut ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-            match lines.checked_sub(1) {
-                Some(last) => ends.nth(last as usize).map_or(bytes.len(), |(position, _)| position + 1),
-                None => 0,
-            }
-        };
-        let rest = &self.bytes[skip(&self.bytes, begin.saturating_sub(self.first_line))..];
-        match end {
-            Some(end) => &rest[..skip(rest, end.saturating_sub(begin))],
-            None => rest,
-        }
-    }
+/// Where a record begins in its text.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordStart {
+    /// Lines before it.
+    pub lines: u32,
+    /// Bytes before it.
+    pub offset: u32,
 }
 
 /// One row as the error file names it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RowName<'a> {
     /// A row of a batch, both counted from 1.
-    OfBatch(u64, u64),
+    Batch(u64, u64),
     /// A row of a file, counted from 1.
-    OfFile(&'a Path, u64),
+    File(&'a Path, u64),
     /// The line of a text file that the record begins in, counted from 1, and its text.
-    OfText(&'a Path, u64, &'a [u8]),
+    Text(&'a Path, u64, &'a [u8]),
 }
 
 impl Place {
@@ -93,17 +84,19 @@ impl Place {
     /// The name of one row; none of a row that is not there.
     pub fn name(&self, row: usize) -> Option<RowName<'_>> {
         match self {
-            Place::Batch(number) => Some(RowName::OfBatch(*number, row as u64 + 1)),
+            Place::Batch(number) => Some(RowName::Batch(*number, row as u64 + 1)),
             Place::Batches(batches) => {
                 // Of batches without rows, which begin where the next one does, the last one is taken.
                 let at = batches.partition_point(|(first, _)| *first <= row).checked_sub(1)?;
                 let (first, place) = &batches[at];
                 place.name(row - first)
             }
-            Place::Rows(file, first) => Some(RowName::OfFile(file, first + row as u64)),
-            Place::Lines(file, lines, text) => {
-                let record = text.between(*lines.get(row)?, lines.get(row + 1).copied());
-                Some(RowName::OfText(file, lines[row], record.trim_ascii_end()))
+            Place::Rows(file, first) => Some(RowName::File(file, first + row as u64)),
+            Place::Lines(file, starts, text) => {
+                let start = starts.get(row)?;
+                let end = starts.get(row + 1).map_or(text.bytes.len(), |next| next.offset as usize);
+                let record = text.bytes.get(start.offset as usize..end)?;
+                Some(RowName::Text(file, text.first_line + u64::from(start.lines), record.trim_ascii_end()))
             }
             Place::Some(place, rows) => place.name(*rows.get(row)? as usize),
         }
@@ -112,9 +105,9 @@ impl Place {
     /// One row of the input batch.
     pub fn row(&self, row: usize) -> String {
         match self.name(row) {
-            Some(RowName::OfBatch(number, row)) => format!("batch {number}, row {row}"),
-            Some(RowName::OfFile(file, row)) => format!("{}, row {row}", file.display()),
-            Some(RowName::OfText(file, line, _)) => format!("{}, line {line}", file.display()),
+            Some(RowName::Batch(number, row)) => format!("batch {number}, row {row}"),
+            Some(RowName::File(file, row)) => format!("{}, row {row}", file.display()),
+            Some(RowName::Text(file, line, _)) => format!("{}, line {line}", file.display()),
             None => self.input(),
         }
     }
@@ -140,12 +133,13 @@ mod tests {
 
     fn lines() -> Place {
         let text = TextLines { bytes: b"7,a\n\n8,\"b\nc\"\r\n9,d".to_vec(), first_line: 5 };
-        Place::Lines(Path::new("f.csv").into(), vec![5, 7, 9], Arc::new(text))
+        let starts = [(0, 0), (2, 5), (4, 14)].map(|(lines, offset)| RecordStart { lines, offset });
+        Place::Lines(Path::new("f.csv").into(), starts.to_vec(), Arc::new(text))
     }
 
     #[test]
     fn rows_of_a_text_are_named_by_line_and_their_own_text() {
-        let of = |line, text| Some(RowName::OfText(Path::new("f.csv"), line, text));
+        let of = |line, text| Some(RowName::Text(Path::new("f.csv"), line, text));
         let place = lines();
         assert_eq!(place.name(0), of(5, b"7,a"));
         assert_eq!(place.name(1), of(7, b"8,\"b\nc\""));

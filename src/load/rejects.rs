@@ -232,13 +232,13 @@ fn line<'a>(place: &'a Place, misfit: &'a Misfit) -> Line<'a> {
         row: None,
         column: misfit.column.as_deref(),
         reason: &misfit.reason,
-        value: misfit.value.as_deref().map(|value| cut(value)),
+        value: misfit.value.as_deref().map(cut),
         record: None,
     };
     match place.name(misfit.row) {
-        Some(RowName::OfBatch(batch, row)) => (line.batch, line.row) = (Some(batch), Some(row)),
-        Some(RowName::OfFile(file, row)) => (line.file, line.row) = (Some(file.to_string_lossy()), Some(row)),
-        Some(RowName::OfText(file, number, record)) => {
+        Some(RowName::Batch(batch, row)) => (line.batch, line.row) = (Some(batch), Some(row)),
+        Some(RowName::File(file, row)) => (line.file, line.row) = (Some(file.to_string_lossy()), Some(row)),
+        Some(RowName::Text(file, number, record)) => {
             (line.file, line.line) = (Some(file.to_string_lossy()), Some(number));
             let record = &record[..record.len().min(TEXT_BYTES_MAX)];
             line.record = Some(String::from_utf8_lossy(record));

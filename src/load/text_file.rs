@@ -158,6 +158,26 @@ impl TextFile {
     }
 }
 
+/// The begin of a text file after some lines, about so many bytes, decompressed, without a line that is cut.
+pub fn first_lines(fs: &Fs, path: &Path, skip_lines: u64, bytes_max: usize) -> Result<Vec<u8>> {
+    let mut reader = Reader::open(fs, path)?;
+    let mut bytes = Vec::new();
+    let is_last = reader.append(&mut bytes).map_err(|error| Error::io("read", path, error))?;
+    let lines = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    let mut ends = lines.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(position, _)| position + 1);
+    let begin = match skip_lines.checked_sub(1) {
+        Some(last) => ends.nth(last as usize).unwrap_or(lines.len()),
+        None => 0,
+    };
+    let rest = &lines[begin..];
+    let rest = &rest[..rest.len().min(bytes_max)];
+    let end = match is_last && rest.len() < bytes_max {
+        true => rest.len(),
+        false => rest.iter().rposition(|byte| *byte == b'\n').map_or(rest.len(), |position| position + 1),
+    };
+    Ok(rest[..end].to_vec())
+}
+
 /// Reads a file on from its begin, as it is or decompressed.
 enum Reader {
     Plain(Sequential),

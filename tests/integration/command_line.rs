@@ -119,6 +119,42 @@ fn failed_creating_load_leaves_no_table() {
 }
 
 #[test]
+fn every_format_is_loaded_by_its_name_and_makes_a_table() {
+    let shell = Shell::with_rows();
+    fs::write(shell.path("a.jsonl"), "{\"id\": 1, \"tags\": [1, \"x\"], \"nothing\": null}\n{\"id\": 2}\n").unwrap();
+    shell.ok(&["load", "d.json", "a.jsonl", "--create"]);
+    assert_eq!(shell.ok(&["scan", "d.json", "--count"]), "2\n");
+    assert!(shell.ok(&["tables", "d.json"]).contains("JSON"));
+    let compressed = zstd::encode_all(&b"exported\nid;day\n7; 31.01.2024\n"[..], 1).unwrap();
+    fs::write(shell.path("b.csv.zst"), compressed).unwrap();
+    let options = ["--skip-lines", "1", "--separator", ";", "--trim", "--date-format", "%d.%m.%Y"];
+    shell.ok(&[&["load", "d.csv", "b.csv.zst", "--create"][..], &options[..5]].concat());
+    assert!(shell.ok(&["scan", "d.csv", "--format", "csv"]).contains("7,31.01.2024"));
+    let (code, text) = shell.fails(&[&["load", "d.csv", "a.jsonl"][..], &options].concat());
+    assert!(code == 1 && text.contains("an option of CSV"), "{text}");
+    let (code, text) = shell.fails(&["load", "d.csv", "rows"]);
+    assert!(code == 1 && text.contains("give --format"), "{text}");
+    let (_, text) = shell.fails(&["load", "d.arrow", "rows.csv", "--create", "--format", "arrow"]);
+    assert!(text.contains("Arrow IPC"), "{text}");
+}
+
+#[test]
+fn rows_that_do_not_fit_are_left_out_and_told_of() {
+    let shell = Shell::with_rows();
+    let rows = fs::read_to_string(shell.path("rows.csv")).unwrap();
+    fs::write(shell.path("bad.csv"), format!("{rows}x,y\n")).unwrap();
+    let (code, text) = shell.fails(&["load", "d.t", "bad.csv"]);
+    assert!(code == 1 && text.contains("bad.csv, line 102"), "{text}");
+    let (code, text) = shell.fails(&["load", "d.t", "bad.csv", "--error-file", "first.json"]);
+    assert!(code == 1 && text.contains("first.json tells of each"), "{text}");
+    let told = shell.ok(&["load", "d.t", "bad.csv", "--max-error-ratio", "0.01", "--error-file", "errors.json"]);
+    assert!(told.contains("loaded 100 rows") && told.contains("left out 1 rows that do not fit"), "{told}");
+    for file in ["first.json", "errors.json"] {
+        assert!(fs::read_to_string(shell.path(file)).unwrap().contains("\"line\":102"), "{file}");
+    }
+}
+
+#[test]
 fn exit_codes_tell_usage_from_failure() {
     let shell = Shell::with_rows();
     assert_eq!(shell.fails(&["no-such-verb"]).0, 2);

@@ -3,8 +3,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use steledb::backup::BackupOptions;
 use steledb::fs::{Fault, FaultPlan, SimFs};
 use steledb::load::{LoadOptions, LoadSource};
@@ -141,6 +142,41 @@ fn create_database_and_table() {
 #[test]
 fn load_of_several_tablets() {
     fail_everywhere("load", &prepared(), |store| load_orders(&store.table("sales", "orders")?, 300..600).map(drop));
+}
+
+#[test]
+fn load_with_an_error_file() {
+    let names = AtomicU64::new(0);
+    fail_everywhere("load with error file", &prepared(), |store| {
+        let table = store.table("sales", "orders")?;
+        table.load(one_row_too_many(), &with_error_file(names.fetch_add(1, Ordering::Relaxed))).map(drop)
+    });
+}
+
+/// Rows of which one has a note that is too long.
+fn one_row_too_many() -> LoadSource {
+    let note: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(41)]));
+    let (id, day) = (orders(7..8).column(0).clone(), orders(7..8).column(1).clone());
+    let long = RecordBatch::try_from_iter([("id", id), ("day", day), ("note", note)]).unwrap();
+    LoadSource::batches(vec![orders(300..310), long])
+}
+
+/// The name is another one each time, as nothing is written over.
+fn with_error_file(name: u64) -> LoadOptions {
+    let error_file = Some(format!("/errors {name}").into());
+    LoadOptions { max_error_ratio: 0.5, error_file, ..LoadOptions::default() }
+}
+
+#[test]
+fn the_error_file_of_a_load_that_was_acknowledged_survives_a_power_cut() {
+    let sim = prepared();
+    let store = open(&sim, 3);
+    let report = store.table("sales", "orders").unwrap().load(one_row_too_many(), &with_error_file(1)).unwrap();
+    assert_eq!((report.rows, report.rejected), (10, 1));
+    drop(store);
+    sim.restart();
+    let text = String::from_utf8(sim.fs().read(&report.error_file.unwrap(), 1 << 20).unwrap()).unwrap();
+    assert!(text.contains("VARCHAR(40)") && text.ends_with("}\n"), "{text}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Int32Type, TimestampMicrosecondType};
 use steledb::fs::SimFs;
-use steledb::load::{CsvOptions, LoadOptions, LoadSource};
+use steledb::load::{CsvOptions, JsonOptions, LoadOptions, LoadSource};
 use steledb::schema::ColumnDefault;
 use steledb::{ColumnSpec, DataType, ErrorKind, Store, TableSpec, Value};
 
@@ -83,4 +83,23 @@ fn csv_and_parquet_files_may_lack_columns_with_a_default() {
     let sevens = table.scan().filter(steledb::Predicate::eq("count", Value::Int(7))).count().unwrap();
     let new = table.scan().filter(steledb::Predicate::eq("state", Value::Text("new".into()))).count().unwrap();
     assert_eq!((sevens, new), (4, 2));
+}
+
+#[test]
+fn fields_that_a_json_line_lacks_get_their_default_and_null_stays() {
+    let sim = SimFs::new();
+    let store = Store::create_with("/store", options(sim.fs(), 1)).unwrap();
+    store.create_database("d").unwrap();
+    let table = store.create_table("d", "t", &spec()).unwrap();
+    let path = std::path::Path::new("/in.jsonl");
+    let lines =
+        "{\"id\": 1}\n{\"id\": 2, \"state\": null, \"count\": 8}\n{\"id\": 3, \"at\": \"2020-01-01 00:00:00\"}\n";
+    sim.fs().replace(path, lines.as_bytes()).unwrap();
+    table.load(LoadSource::JsonLines(vec![path.to_owned()], JsonOptions::default()), &LoadOptions::default()).unwrap();
+    let rows = table.scan().collect().unwrap().remove(0);
+    assert_eq!(rows.column(1).as_ref(), &StringArray::from(vec![Some("new"), None, Some("new")]) as &dyn Array);
+    assert_eq!(rows.column(2).as_primitive::<Int32Type>().values()[..], [7, 8, 7]);
+    let at = rows.column(3).as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(at.values()[..], [1_700_000_000_000_000, 1_700_000_000_000_000, 1_577_836_800_000_000]);
+    assert_eq!(rows.column(4).null_count(), 3);
 }

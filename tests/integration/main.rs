@@ -20,6 +20,7 @@ mod golden;
 mod kill;
 mod load;
 mod load_errors;
+mod load_formats;
 mod model;
 mod nested;
 #[cfg(feature = "cli")]

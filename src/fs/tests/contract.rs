@@ -295,7 +295,7 @@ fn direct_file_of_any_length_is_read_back_whole() {
             written.finish(SyncMode::Batch).unwrap();
             assert!(seen == bytes);
             for name in ["copied", "written"] {
-                assert!(read(fs, &dir.join(format!("{name}{number}"))) == bytes, "{name} {length}");
+                assert!(read(fs, dir.join(format!("{name}{number}"))) == bytes, "{name} {length}");
             }
         }
     });
@@ -317,6 +317,6 @@ fn names_are_linked_up_to_the_first_that_fails() {
         let (linked, error) = fs.link_names(&from, &to, &of(&["d", "a"])).unwrap_err();
         assert!(linked == 1 && error.is(ErrorKind::AlreadyExists), "{linked} {error}");
         assert_eq!(names(fs, &to), ["a", "b", "d"]);
-        assert_eq!(read(fs, &to.join("d")), b"d");
+        assert_eq!(read(fs, to.join("d")), b"d");
     });
 }

@@ -5,6 +5,7 @@ use arrow::datatypes::Int64Type;
 
 use super::*;
 use crate::fs::SimFs;
+use crate::load::place::{RecordStart, TextLines};
 
 fn batch(values: impl IntoIterator<Item = i64>) -> RecordBatch {
     let array: ArrayRef = Arc::new(Int64Array::from_iter_values(values));
@@ -113,8 +114,8 @@ fn error_files_overwrite_nothing_and_do_not_lie_in_the_store() {
 fn long_values_and_records_are_cut() {
     let long = "ä".repeat(4000);
     let misfit = Misfit { value: Some(long), ..Misfit::of_row(0, "too long") };
-    let text = crate::load::place::TextLines { bytes: vec![b'x'; 10_000], first_line: 1 };
-    let place = Place::Lines(Path::new("f").into(), vec![1], Arc::new(text));
+    let text = TextLines { bytes: vec![b'x'; 10_000], first_line: 1 };
+    let place = Place::Lines(Path::new("f").into(), vec![RecordStart { lines: 0, offset: 0 }], Arc::new(text));
     let line = line(&place, &misfit);
     assert_eq!((line.value.unwrap().len(), line.record.unwrap().len()), (TEXT_BYTES_MAX, TEXT_BYTES_MAX));
 }

@@ -1,0 +1,179 @@
+#![allow(clippy::unwrap_used)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arrow::array::{
+    Decimal128Array, DictionaryArray, Int64Array, ListArray, StringArray, StringViewArray, StructArray,
+};
+use arrow::datatypes::{DataType as ArrowType, Field, Int32Type, Int64Type, Schema};
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+
+use super::*;
+use crate::fs::SimFs;
+use crate::load::defaults::Defaults;
+use crate::schema::{DataType, TableSpec};
+
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    File,
+    Stream,
+}
+
+fn batch(first: i64) -> RecordBatch {
+    let rows = 50;
+    let text = |row: i64| (row % 3 != 0).then(|| format!("text of some length {row}"));
+    let id: ArrayRef = Arc::new((first..first + rows).collect::<Int64Array>());
+    let name: ArrayRef = Arc::new((first..first + rows).map(text).collect::<StringArray>());
+    let view: ArrayRef = Arc::new((first..first + rows).map(text).collect::<StringViewArray>());
+    let price = (first..first + rows).map(|row| Some(i128::from(row))).collect::<Decimal128Array>();
+    let price: ArrayRef = Arc::new(price.with_precision_and_scale(10, 2).unwrap());
+    let city: DictionaryArray<Int32Type> =
+        (first..first + rows).map(|row| (row % 5 != 0).then_some(["Rome", "Bonn", "Oslo"][row as usize % 3])).collect();
+    let columns = [("id", id), ("name", name), ("view", view), ("price", price), ("city", Arc::new(city) as ArrayRef)];
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap()
+}
+
+fn bytes_of(form: Form, compression: Option<CompressionType>, batches: &[RecordBatch]) -> Vec<u8> {
+    let options = IpcWriteOptions::default().try_with_compression(compression).unwrap();
+    let (mut bytes, schema) = (Vec::new(), batches[0].schema());
+    match form {
+        Form::File => {
+            let mut writer = FileWriter::try_new_with_options(&mut bytes, &schema, options).unwrap();
+            batches.iter().for_each(|batch| writer.write(batch).unwrap());
+            writer.finish().unwrap();
+        }
+        Form::Stream => {
+            let mut writer = StreamWriter::try_new_with_options(&mut bytes, &schema, options).unwrap();
+            batches.iter().for_each(|batch| writer.write(batch).unwrap());
+            writer.finish().unwrap();
+        }
+    }
+    bytes
+}
+
+/// The batches with the number of the first row of each.
+fn read(bytes: &[u8], table: &Arc<TableSchema>) -> Result<Vec<(RecordBatch, u64)>> {
+    let (fs, path) = (SimFs::new().fs(), Path::new("/in.arrow"));
+    fs.replace(path, bytes)?;
+    let file = IpcFile::open(&fs, path, table, &table.to_arrow(), &Defaults::new(table, 0)?)?;
+    (0..file.sizes().count()).map(|index| file.read(index)).collect()
+}
+
+fn table() -> Arc<TableSchema> {
+    let spec = TableSpec::new()
+        .nullable_column("id", DataType::BigInt)
+        .nullable_column("name", DataType::String)
+        .nullable_column("view", DataType::String)
+        .nullable_column("price", DataType::Decimal { precision: 10, scale: 2 })
+        .nullable_column("city", DataType::String);
+    Arc::new(spec.build("t").unwrap().0)
+}
+
+const COMPRESSIONS: [Option<CompressionType>; 3] =
+    [None, Some(CompressionType::LZ4_FRAME), Some(CompressionType::ZSTD)];
+
+#[test]
+fn files_and_streams_give_the_batches_that_were_written() {
+    // The dictionary changes between the batches, which a stream may do.
+    for (form, batches) in [(Form::File, vec![batch(1), batch(1)]), (Form::Stream, vec![batch(1), batch(52), batch(7)])]
+    {
+        for compression in COMPRESSIONS {
+            let found = read(&bytes_of(form, compression, &batches), &table()).unwrap();
+            assert_eq!(found.iter().map(|(_, row)| *row).collect::<Vec<_>>(), [1, 51, 101][..found.len()]);
+            assert_eq!(
+                found.into_iter().map(|(batch, _)| batch).collect::<Vec<_>>(),
+                batches,
+                "{form:?} {compression:?}"
+            );
+        }
+    }
+    assert_eq!(read(&bytes_of(Form::Stream, None, &[batch(1).slice(0, 0)]), &table()).unwrap()[0].0.num_rows(), 0);
+}
+
+#[test]
+fn cut_files_are_refused_and_cut_streams_end_with_a_whole_message() {
+    for form in [Form::File, Form::Stream] {
+        let bytes = bytes_of(form, None, &[batch(1), batch(1)]);
+        let whole = read(&bytes, &table()).unwrap();
+        for length in 0..bytes.len() {
+            match (read(&bytes[..length], &table()), form) {
+                (Err(error), _) => assert!(error.to_string().starts_with("cannot load /in.arrow"), "{error}"),
+                (Ok(found), Form::Stream) => assert_eq!(found, whole[..found.len()]),
+                (Ok(_), Form::File) => panic!("a file of {length} bytes is taken for whole"),
+            }
+        }
+    }
+}
+
+#[test]
+fn flipped_bytes_never_panic_and_set_little_memory_aside() {
+    let forms = [Form::File, Form::File, Form::Stream];
+    for (form, compression) in forms.into_iter().zip(COMPRESSIONS) {
+        let bytes = bytes_of(form, compression, &[batch(1).slice(0, 7)]);
+        let table = table();
+        for position in 0..bytes.len() {
+            for value in [bytes[position] ^ 0xff, bytes[position] ^ 0x01] {
+                let mut bytes = bytes.clone();
+                bytes[position] = value;
+                let result = catch_unwind(AssertUnwindSafe(|| read(&bytes, &table).map(drop)));
+                assert!(result.is_ok(), "{form:?} {compression:?}: byte {position} = {value:#x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nested_columns_are_checked_part_by_part() {
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(3)]));
+    let parts = StructArray::from(vec![(Arc::new(Field::new("id", ArrowType::Int64, true)), ids)]);
+    let list = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), None]), None, Some(vec![])]);
+    let columns: Vec<ArrayRef> = vec![Arc::new(parts), Arc::new(list)];
+    let fields: Vec<Field> =
+        columns.iter().zip(["s", "l"]).map(|(array, name)| Field::new(name, array.data_type().clone(), true)).collect();
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+    for compression in COMPRESSIONS {
+        let bytes = bytes_of(Form::File, compression, std::slice::from_ref(&batch));
+        let decode = |bytes: &[u8]| -> Rule<RecordBatch> {
+            let (fs, path) = (SimFs::new().fs(), Path::new("/in.arrow"));
+            fs.replace(path, bytes).unwrap();
+            let messages = Messages { reader: fs.open(path).unwrap() };
+            let (schema, batches) = messages.find()?;
+            let metadata = messages.metadata(&batches[0].span)?;
+            let (message, body) = (message(&metadata)?, messages.body(&batches[0].span)?);
+            let header = message.header_as_record_batch().ok_or("none")?;
+            check_batch(&header, schema.fields(), &body, BODY_BYTES_MAX)?;
+            read_record_batch(&body, header, schema, &batches[0].dictionaries, None, &message.version())
+                .map_err(damaged)
+        };
+        assert_eq!(decode(&bytes).unwrap(), batch);
+        for position in 0..bytes.len() {
+            for value in [bytes[position] ^ 0xff, bytes[position] ^ 0x02] {
+                let mut bytes = bytes.clone();
+                bytes[position] = value;
+                assert!(catch_unwind(AssertUnwindSafe(|| decode(&bytes).map(drop))).is_ok(), "byte {position}");
+            }
+        }
+    }
+}
+
+#[test]
+fn compressed_buffers_that_claim_to_be_huge_are_refused() {
+    let bytes = bytes_of(Form::Stream, Some(CompressionType::ZSTD), &[batch(1)]);
+    let length = (50i64 * 8).to_le_bytes();
+    let position = bytes.windows(8).rposition(|window| window == length).unwrap();
+    for huge in [i64::MAX, 1 << 40, (1 << 30) + 1, -7] {
+        let mut bytes = bytes.clone();
+        bytes[position..position + 8].copy_from_slice(&huge.to_le_bytes());
+        let error = read(&bytes, &table()).unwrap_err().to_string();
+        assert!(error.contains("bytes is"), "{error}");
+    }
+}
+
+#[test]
+fn other_files_are_refused() {
+    for bytes in [&b""[..], b"id,name\n1,a\n", b"ARROW1", b"ARROW1\0\0ARROW1", b"PAR1", &[0; 100], &[0xff; 100]] {
+        let error = read(bytes, &table()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot load /in.arrow"), "{error}");
+    }
+}
