@@ -201,7 +201,9 @@ fn reads_golden(version: &str) {
     let dir = golden(version);
     let expected = std::fs::read_to_string(dir.path().join("expected.txt")).unwrap();
     let store = Store::open(dir.path().join("store")).unwrap();
-    assert_eq!(format!("{:#?}\n", shown(&store)), expected);
+    // What is dropped was not shown yet in 0.1.0.
+    let without_bin = |text: &str| text.replace("    recycled: [],\n", "");
+    assert_eq!(without_bin(&format!("{:#?}\n", shown(&store))), without_bin(&expected));
     assert_eq!(store.verify(CheckLevel::Full, &Observer::silent()).unwrap().damaged, vec![]);
     let snapshot = label("golden snapshot");
     assert_eq!(store.verify_snapshot(&snapshot, CheckLevel::Full, &Observer::silent()).unwrap().damaged, vec![]);
