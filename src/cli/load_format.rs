@@ -64,7 +64,8 @@ struct CsvArguments {
     /// Form of a DATE as strftime writes it, such as %d.%m.%Y; without it 2024-01-31.
     #[arg(long, value_name = "FORM")]
     date_format: Option<String>,
-    /// Form of a DATETIME as strftime writes it, such as '%d.%m.%Y %H:%M:%S'; without it 2024-01-31 12:00:00.123456 or RFC 3339.
+    /// Form of a DATETIME as strftime writes it, such as '%d.%m.%Y %H:%M:%S'; without it
+    /// 2024-01-31 12:00:00.123456 or RFC 3339.
     #[arg(long, value_name = "FORM")]
     datetime_format: Option<String>,
 }

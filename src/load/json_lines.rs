@@ -1,8 +1,9 @@
 //! JSON-lines input: one object a line, its fields matched with the columns by name, ignoring case.
 //!
-//! A field that is `null` is NULL; one that is missing has the default of its column, which is NULL if it has none. Numbers keep all their digits: they are read from their text, never through a
-//! floating point number, unless the column is one. Empty lines are skipped. A line that is no object, a field twice or one
-//! that the table does not have is a row that does not fit.
+//! A field that is `null` is NULL; one that is missing has the default of its column, which is NULL if it has none. Numbers
+//! keep all their digits: they are read from their text, never through a floating point number, unless the column is one.
+//! Empty lines are skipped. A line that is no object, a field twice or one that the table does not have is a row that does
+//! not fit.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

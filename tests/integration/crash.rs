@@ -168,18 +168,6 @@ fn with_error_file(name: u64) -> LoadOptions {
 }
 
 #[test]
-fn the_error_file_of_a_load_that_was_acknowledged_survives_a_power_cut() {
-    let sim = prepared();
-    let store = open(&sim, 3);
-    let report = store.table("sales", "orders").unwrap().load(one_row_too_many(), &with_error_file(1)).unwrap();
-    assert_eq!((report.rows, report.rejected), (10, 1));
-    drop(store);
-    sim.restart();
-    let text = String::from_utf8(sim.fs().read(&report.error_file.unwrap(), 1 << 20).unwrap()).unwrap();
-    assert!(text.contains("VARCHAR(40)") && text.ends_with("}\n"), "{text}");
-}
-
-#[test]
 fn load_with_a_label() {
     fail_everywhere("load with label", &prepared(), |store| {
         let options = LoadOptions { label: Some(label("load 1")), ..LoadOptions::default() };

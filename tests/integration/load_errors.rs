@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use steledb::fs::SimFs;
 use steledb::load::{CsvOptions, LoadOptions, LoadSource};
-use steledb::{ErrorKind, Table};
+use steledb::{ErrorKind, Store, Table};
 
-use crate::support::{OnDisk, create_orders, ids_in, on_disk};
+use crate::support::{OnDisk, ROOT, create_orders, ids_in, on_disk, options};
 
 /// Text columns `id` and `day` for `orders`.
 fn texts(ids: &[&str], days: &[&str]) -> RecordBatch {
@@ -161,4 +162,18 @@ fn columns_that_never_fit_end_a_load_whatever_its_ratio() {
     let options = LoadOptions { max_error_ratio: 1.0, ..LoadOptions::default() };
     let error = table.load(LoadSource::batches(vec![batch]), &options).unwrap_err();
     assert!(error.to_string().contains("cannot become DATE"), "{error}");
+}
+
+#[test]
+fn the_error_file_of_a_load_that_was_acknowledged_survives_a_power_cut() {
+    let sim = SimFs::new();
+    let store = Store::create_with(ROOT, options(sim.fs(), 1)).unwrap();
+    let table = create_orders(&store, "orders");
+    let rows = texts(&["1", "x", "2"], &["1970-01-01", "1970-01-01", "1970-01-01"]);
+    let report = table.load(LoadSource::batches(vec![rows]), &lenient(Path::new("/errors.json"))).unwrap();
+    assert_eq!((report.rows, report.rejected), (2, 1));
+    drop((table, store));
+    sim.restart();
+    let text = String::from_utf8(sim.fs().read(&report.error_file.unwrap(), 1 << 20).unwrap()).unwrap();
+    assert!(text.contains("does not fit BIGINT") && text.ends_with("}\n"), "{text}");
 }
