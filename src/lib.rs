@@ -102,6 +102,6 @@ pub use gc::CollectReport;
 pub use id::*;
 pub use predicate::{Comparison, Predicate};
 pub use schema::{ColumnSpec, DataType, PartitionSpec, TableSchema, TableSpec, Value};
-pub use segment_meta::{SegmentMeta, SegmentTail};
+pub use segment_meta::{SegmentMeta, SegmentSummary, SegmentTail};
 pub use store::{RecoverOptions, RecycledItem, RecycledName, Store, StoreOptions, Table};
 pub use table::{LoadLabels, PartitionVersion, TableVersion, TabletVersion};

@@ -67,12 +67,12 @@ fn check_fingerprints(
         phase.check()?;
         found.add(&fingerprint_batch(&batch?, &ids)?);
     }
-    match found == segment.fingerprints {
+    let expected = segment.fingerprints();
+    match found == expected {
         true => Ok(()),
         false => Err(Error::corrupt(format!(
-            "{}: the rows decode to other fingerprints than were recorded: expected {:?}, found {found:?}",
+            "{}: the rows decode to other fingerprints than were recorded: expected {expected:?}, found {found:?}",
             path.display(),
-            segment.fingerprints
         ))),
     }
 }

@@ -24,6 +24,7 @@ use crate::delta::Action;
 use crate::delta::metadata::{ConfigurationWire, FormatWire, MetadataWire};
 use crate::delta::wire::{AddWire, DomainWire, Empty, ProtocolWire, TagsWire, TxnWire, Wire};
 use crate::error::{Error, Result};
+use crate::segment_meta::SegmentMeta;
 
 /// The bytes of a checkpoint of the given state: protocol, metadata, partitions, next partition id, adds, labels; no
 /// `CommitInfo`, no `Remove`, no `PartitionRemoved`.
@@ -58,12 +59,19 @@ fn decode(bytes: Vec<u8>) -> Result<Vec<Action>> {
     if builder.schema().fields() != expected.fields() {
         return Err(Error::corrupt(format!("the columns are {:?}, expected {:?}", builder.schema(), expected)));
     }
-    let mut actions = Vec::new();
+    let mut actions: Vec<Action> = Vec::new();
+    // Rows of segments follow each other, and what they have alike must not be in memory for each of them.
+    let mut like: Option<Arc<SegmentMeta>> = None;
     for batch in builder.build().map_err(damaged_parquet)? {
         let batch = batch.map_err(damaged_parquet)?;
         for row in 0..batch.num_rows() {
             let action = read_row(&batch, row)?.into_action();
-            actions.push(action.map_err(|error| error.context(format!("action {}", actions.len())))?);
+            let mut action = action.map_err(|error| error.context(format!("action {}", actions.len())))?;
+            if let Action::Add(segment, _) = &mut action {
+                let like = like.get_or_insert_with(|| segment.clone());
+                *segment = segment.sharing(like);
+            }
+            actions.push(action);
         }
     }
     Ok(actions)

@@ -8,8 +8,8 @@ use crate::id::{
     BucketIndex, ColumnId, IdSource, Label, LineageId, Name, PartitionId, RecycleId, RowsetId, SegmentName, TableId,
     Version,
 };
-use crate::schema::{ColumnFingerprints, DataType, PartitionBounds, PartitionMeta, TableSchema, TableSpec, Value};
-use crate::segment_meta::{ColumnBounds, SegmentMeta, SegmentStats, SegmentTail};
+use crate::schema::{DataType, PartitionBounds, PartitionMeta, TableSchema, TableSpec, Value};
+use crate::segment_meta::{ColumnBounds, SegmentMeta, SegmentStats, SegmentSummary, SegmentTail};
 
 /// Buckets of every partition of the table.
 pub(crate) const BUCKETS: u32 = 2;
@@ -85,12 +85,11 @@ pub(crate) fn segment(partition: u64, bucket: u32, number: u64) -> Arc<SegmentMe
         rows,
         digest: Digest::of(&number.to_le_bytes()),
         tail: SegmentTail { offset: 900, crc32: 0xbeef },
-        fingerprints: ColumnFingerprints {
-            rows,
-            columns: vec![(ColumnId::new(1), number), (ColumnId::new(2), u64::MAX - number)],
-        },
         sealed_ms: 1234,
-        stats: encode_stats(&stats, &schema()).into(),
+        summary: SegmentSummary::new(
+            &[(ColumnId::new(1), number), (ColumnId::new(2), u64::MAX - number)],
+            &encode_stats(&stats, &schema()),
+        ),
     })
 }
 

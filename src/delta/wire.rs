@@ -19,7 +19,7 @@ use crate::delta::{Action, Protocol, RecycledPartition};
 use crate::error::{Error, Result};
 use crate::id::{Label, PartitionId, SegmentName, Version};
 use crate::schema::{ColumnFingerprints, PartitionMeta};
-use crate::segment_meta::{SegmentMeta, SegmentTail};
+use crate::segment_meta::{SegmentMeta, SegmentSummary, SegmentTail};
 
 const PARTITION_DOMAIN: &str = "stele.partition.";
 const RECYCLED_DOMAIN: &str = "stele.recycled.";
@@ -184,7 +184,7 @@ impl Wire {
                 size: segment.size_bytes.cast_signed(),
                 modification_time: segment.sealed_ms,
                 data_change: *data_change,
-                stats: segment.stats.to_string(),
+                stats: segment.stats(),
                 tags: TagsWire::of(segment),
                 deletion_vector: None,
             }),
@@ -322,7 +322,7 @@ impl TagsWire {
     fn of(segment: &SegmentMeta) -> TagsWire {
         TagsWire {
             digest: segment.digest.to_string(),
-            fingerprints: to_json(&segment.fingerprints),
+            fingerprints: to_json(&segment.fingerprints()),
             tail: format!("{}:{:08x}", segment.tail.offset, segment.tail.crc32),
         }
     }
@@ -338,7 +338,7 @@ impl RemoveWire {
             extended_file_metadata: true,
             partition_values: Empty {},
             size: segment.size_bytes.cast_signed(),
-            stats: segment.stats.to_string(),
+            stats: segment.stats(),
             tags: RemoveTagsWire { digest, fingerprints, sealed: segment.sealed_ms.to_string(), tail },
             deletion_vector: None,
         }
@@ -399,9 +399,8 @@ impl SegmentParts {
             rows,
             digest,
             tail,
-            fingerprints,
             sealed_ms: self.sealed_ms,
-            stats: self.stats.into_boxed_str(),
+            summary: SegmentSummary::new(&fingerprints.columns, &self.stats),
         })
     }
 }

@@ -126,7 +126,7 @@ fn expected(source: &ManifestTable, version: &TableVersion) -> ColumnFingerprint
     }
     let restored = source.partitions.iter().filter(|one| version.partition(&one.partition.name).is_ok());
     let mut sum = ColumnFingerprints::default();
-    restored.flat_map(|one| &one.segments).for_each(|segment| sum.add(&segment.segment.fingerprints));
+    restored.flat_map(|one| &one.segments).for_each(|segment| sum.add(&segment.segment.fingerprints()));
     sum
 }
 

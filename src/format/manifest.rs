@@ -183,7 +183,7 @@ mod segment_form {
     use crate::digest::Digest;
     use crate::id::{BucketIndex, PartitionId, RowsetId, SegmentName};
     use crate::schema::ColumnFingerprints;
-    use crate::segment_meta::{SegmentMeta, SegmentTail};
+    use crate::segment_meta::{SegmentMeta, SegmentSummary, SegmentTail};
 
     #[derive(Deserialize)]
     struct Row(PartitionId, BucketIndex, RowsetId, u32, u64, u64, Digest, String, ColumnFingerprints, i64, Box<str>);
@@ -191,7 +191,8 @@ mod segment_form {
     pub fn serialize<S: Serializer>(segment: &Arc<SegmentMeta>, serializer: S) -> Result<S::Ok, S::Error> {
         let SegmentName { partition, bucket, rowset, number } = segment.name;
         let tail = format!("{}:{:08x}", segment.tail.offset, segment.tail.crc32);
-        let SegmentMeta { size_bytes, rows, digest, fingerprints, sealed_ms, stats, .. } = &**segment;
+        let SegmentMeta { size_bytes, rows, digest, sealed_ms, .. } = &**segment;
+        let (fingerprints, stats) = (segment.fingerprints(), segment.stats());
         (partition, bucket, rowset, number, size_bytes, rows, digest, tail, fingerprints, sealed_ms, stats)
             .serialize(serializer)
     }
@@ -199,15 +200,17 @@ mod segment_form {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<SegmentMeta>, D::Error> {
         let row = Row::deserialize(deserializer)?;
         let tail = parse_tail(&row.7).ok_or_else(|| serde::de::Error::custom("not a segment tail"))?;
+        if row.8.rows != row.5 {
+            return Err(serde::de::Error::custom(format!("{} rows with fingerprints of {} rows", row.5, row.8.rows)));
+        }
         Ok(Arc::new(SegmentMeta {
             name: SegmentName { partition: row.0, bucket: row.1, rowset: row.2, number: row.3 },
             size_bytes: row.4,
             rows: row.5,
             digest: row.6,
             tail,
-            fingerprints: row.8,
             sealed_ms: row.9,
-            stats: row.10,
+            summary: SegmentSummary::new(&row.8.columns, &row.10),
         }))
     }
 
@@ -300,12 +303,11 @@ impl ManifestPartition {
             require(segment.name.bucket.get() < self.partition.buckets, || of("its bucket does not exist"))?;
             require(names.insert(segment.name), || of("it occurs twice"))?;
             require(segment.rows > 0, || of("it has no rows"))?;
-            require(segment.fingerprints.rows == segment.rows, || of("its fingerprints are of other rows"))?;
-            let ids = segment.fingerprints.columns.iter().map(|(id, _)| *id);
+            let ids = segment.summary.sums().map(|(id, _)| id);
             require(schema.has_columns(ids), || of("its fingerprints are of other columns"))?;
             require(segment.tail.offset < segment.size_bytes, || of("its tail lies behind its end"))?;
             require(sum.rows.checked_add(segment.rows).is_some(), || of("too many rows"))?;
-            sum.add(&segment.fingerprints);
+            sum.add(&segment.fingerprints());
         }
         Ok(())
     }

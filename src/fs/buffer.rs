@@ -18,8 +18,9 @@ impl Buffer {
         Buffer { bytes: Vec::new(), start: 0, filled: 0, limit }
     }
 
-    /// Has its size from the beginning, and its bytes begin at a multiple of [`ALIGNMENT`].
+    /// Has its size from the beginning, rounded up to a multiple of [`ALIGNMENT`], and its bytes begin at one.
     pub fn aligned(limit: usize) -> Buffer {
+        let limit = limit.next_multiple_of(ALIGNMENT);
         let bytes = vec![0; limit + ALIGNMENT];
         // A system that cannot tell gives an offset beyond the end; the writes are then ordinary ones.
         let start = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);

@@ -11,6 +11,9 @@ use bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Entry, EntryKind, FileReader, FileWriter, Fs, Put};
 
+/// Shorter files are cheaper to gather in the page cache.
+const DIRECT_BYTES_MIN: u64 = 16 << 10;
+
 impl Fs {
     /// The whole file; an error of kind `Corrupt` if it is longer than `limit_bytes`, `NotFound` if missing.
     pub fn read(&self, path: &Path, limit_bytes: u64) -> Result<Vec<u8>> {
@@ -101,12 +104,16 @@ impl Fs {
         Ok(FileWriter::new(file, path.to_owned(), self.poisoned.clone()))
     }
 
-    /// As [`Fs::create_file`], for a large file that nobody will read soon. Where the file system can do it, its bytes go
-    /// to the disk as they are written, without filling the page cache, so that a sync of the file is short.
-    pub fn create_file_direct(&self, path: &Path) -> Result<FileWriter> {
+    /// As [`Fs::create_file`], for a file of about `size_bytes` that nobody will read soon. Where the file system can do it,
+    /// its bytes go to the disk as they are written, unless they are few, without filling the page cache, so that a sync is
+    /// short.
+    pub fn create_file_direct(&self, path: &Path, size_bytes: u64) -> Result<FileWriter> {
+        if size_bytes < DIRECT_BYTES_MIN {
+            return self.create_file(path);
+        }
         self.refuse_if_poisoned("create", path)?;
         let file = self.backend.create_new_direct(path).map_err(|error| Error::io("create", path, error))?;
-        Ok(FileWriter::direct(file, path.to_owned(), self.poisoned.clone()))
+        Ok(FileWriter::direct(file, path.to_owned(), self.poisoned.clone(), size_bytes))
     }
 
     /// Put-if-absent, the commit primitive: writes `bytes` to `temporary` (in a staging directory of the same file

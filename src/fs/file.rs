@@ -18,9 +18,15 @@ impl FileWriter {
         FileWriter { file, path, poisoned, buffer, is_broken: false, size_bytes: 0 }
     }
 
-    /// Of a file whose aligned writes go past the page cache.
-    pub(super) fn direct(file: Box<dyn BackendFile>, path: PathBuf, poisoned: Arc<AtomicBool>) -> FileWriter {
-        FileWriter { buffer: Buffer::aligned(BUFFER_BYTES), ..FileWriter::new(file, path, poisoned) }
+    /// Of a file of about that size whose aligned writes go past the page cache.
+    pub(super) fn direct(
+        file: Box<dyn BackendFile>,
+        path: PathBuf,
+        poisoned: Arc<AtomicBool>,
+        size_bytes: u64,
+    ) -> FileWriter {
+        let limit = usize::try_from(size_bytes).map_or(BUFFER_BYTES, |size| size.min(BUFFER_BYTES));
+        FileWriter { buffer: Buffer::aligned(limit), ..FileWriter::new(file, path, poisoned) }
     }
 
     /// Bytes written so far.

@@ -106,6 +106,10 @@ pub enum Put {
     Exists,
 }
 
+/// A file that is copied is synced on its own from this size on, in bytes: then nobody waits for what other programs write,
+/// which one sync of the file system, cheaper for many small files, does.
+pub(crate) const LARGE_BYTES_MIN: u64 = 1 << 20;
+
 /// Which parts of a batch of new files are made durable how.
 ///
 /// ```

@@ -8,9 +8,8 @@ use crate::fs::{Put, SimFs};
 use crate::fuzzing::seeds;
 use crate::id::{BucketIndex, IdSource, PartitionId, RowsetId, SegmentName};
 use crate::limits::BLOCK_BYTES;
-use crate::schema::ColumnFingerprints;
 use crate::segment::{Access, BlockTable, ReadCounters, SegmentReader, SegmentScanOptions};
-use crate::segment_meta::{SegmentMeta, SegmentTail};
+use crate::segment_meta::{SegmentMeta, SegmentSummary, SegmentTail};
 
 /// Opens and reads a segment of the seeds' table: where its tail begins (8 bytes, little endian), then the file.
 pub fn segment(bytes: &[u8]) {
@@ -30,9 +29,8 @@ pub fn segment(bytes: &[u8]) {
         rows: seeds::SEGMENT_ROWS,
         digest: Digest::of(&file),
         tail: SegmentTail { offset, crc32: crc32(&file[tail_at..]) },
-        fingerprints: ColumnFingerprints::default(),
         sealed_ms: 0,
-        stats: "{}".into(),
+        summary: SegmentSummary::new(&[], "{}"),
     };
     let Ok(schema) = seeds::schema() else { return };
     let sim = SimFs::new();

@@ -9,17 +9,15 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{Entry, EntryKind, FileReader, FileWriter, Fs, Put, SyncMode};
+use crate::fs::{Entry, EntryKind, FileReader, FileWriter, Fs, LARGE_BYTES_MIN, Put, SyncMode};
 use crate::id::{IdSource, Nonce};
 use crate::repository::staging::Staging;
 use crate::repository::{ObjectStorage, RepositoryKey};
 
-/// Files from this size on are written past the page cache.
-const DIRECT_BYTES_MIN: u64 = 1 << 20;
 /// So many smaller files of a batch are synced one by one; with more of them one sync of the file system is cheaper.
 const SYNC_EACH_FILE_MAX: usize = 64;
 /// So many directories are synced one by one.
@@ -42,7 +40,7 @@ pub struct LocalStorage {
     /// Directories below the root known to be there, to be durable and to be no symbolic links.
     directories: Mutex<HashSet<PathBuf>>,
     /// Where temporary files go; made when the first one is needed.
-    staging: Mutex<Option<Staging>>,
+    staging: Mutex<Option<Arc<Staging>>>,
     pending: Mutex<Pending>,
 }
 
@@ -126,6 +124,13 @@ impl LocalStorage {
         Ok(())
     }
 
+    /// The directories and all their parents below the root, each after its parent.
+    fn with_parents(&self, directories: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+        let mut all = directories.clone();
+        all.extend(directories.iter().flat_map(|directory| self.parents(directory)));
+        all
+    }
+
     fn known(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
         self.directories.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,12 +139,12 @@ impl LocalStorage {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As [`LocalStorage::make_parents`] for many paths; gives the directories whose sync makes those made here durable,
-    /// the deepest first. A crash before that leaves some of them out, as if nothing had been uploaded.
-    fn make_parents_in_batch(&self, paths: &[PendingUpload]) -> Result<Vec<PathBuf>> {
+    /// As [`LocalStorage::make_parents`] for many directories and their parents; gives the directories whose sync makes those
+    /// made here durable, the deepest first. A crash before that leaves some of them out, as if nothing had been uploaded.
+    fn make_in_batch(&self, directories: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>> {
         let mut made: BTreeSet<PathBuf> = BTreeSet::new();
-        for directory in paths.iter().flat_map(|upload| self.parents(&upload.target)) {
-            if made.contains(&directory) || self.known().contains(&directory) {
+        for directory in self.with_parents(directories) {
+            if self.known().contains(&directory) {
                 continue;
             }
             self.fs.create_dir_in_batch(&directory)?;
@@ -151,26 +156,19 @@ impl LocalStorage {
         Ok(parents)
     }
 
-    /// A fresh name for a file that gets its real name later.
-    fn temporary(&self) -> Result<PathBuf> {
+    /// Where files lie that get their real names later.
+    fn staging(&self) -> Result<Arc<Staging>> {
         let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
         let staging = match &mut *staging {
             Some(staging) => staging,
-            none => none.insert(Staging::make(&self.fs, &self.root, &self.ids)?),
+            none => none.insert(Arc::new(Staging::make(&self.fs, &self.root, &self.ids)?)),
         };
-        Ok(staging.path(Nonce::random(&self.ids)))
-    }
-
-    fn create_temporary(&self, path: &Path, source: &FileReader) -> Result<FileWriter> {
-        match source.size_bytes() >= DIRECT_BYTES_MIN {
-            true => self.fs.create_file_direct(path),
-            false => self.fs.create_file(path),
-        }
+        Ok(staging.clone())
     }
 
     /// How the next upload of this size becomes durable.
     fn sync_mode(&self, size_bytes: u64) -> SyncMode {
-        if size_bytes >= DIRECT_BYTES_MIN {
+        if size_bytes >= LARGE_BYTES_MIN {
             return SyncMode::EachFile;
         }
         let mut pending = self.pending();
@@ -218,18 +216,24 @@ impl LocalStorage {
         if uploads.iter().any(|upload| upload.sync == SyncMode::Batch) {
             self.fs.sync_all(&self.root)?;
         }
-        let made = self.make_parents_in_batch(uploads)?;
+        // There are far fewer directories than files.
+        let mut targets: BTreeSet<PathBuf> = BTreeSet::new();
+        for parent in uploads.iter().filter_map(|upload| upload.target.parent()) {
+            if !targets.contains(parent) {
+                targets.insert(parent.to_path_buf());
+            }
+        }
+        let made = self.make_in_batch(&targets)?;
         for upload in uploads {
             self.fs.rename_new_in_batch(&upload.temporary, &upload.target)?;
         }
         // Also what was listed: a rival's segment that this backup reuses may be named but not yet durable.
-        let mut directories = listed;
-        directories.extend(uploads.iter().filter_map(|upload| upload.target.parent()).map(Path::to_path_buf));
+        let directories: BTreeSet<&PathBuf> = listed.iter().chain(&targets).collect();
         if directories.len() > SYNC_EACH_DIRECTORY_MAX {
             return self.fs.sync_all(&self.root);
         }
-        directories.iter().chain(&made).try_for_each(|directory| self.fs.sync_dir(directory))?;
-        self.known().extend(uploads.iter().flat_map(|upload| self.parents(&upload.target)));
+        directories.into_iter().chain(&made).try_for_each(|directory| self.fs.sync_dir(directory))?;
+        self.known().extend(self.with_parents(&targets));
         Ok(())
     }
 }
@@ -254,7 +258,7 @@ impl ObjectStorage for LocalStorage {
     fn put_new(&self, key: &RepositoryKey, bytes: &[u8]) -> Result<Put> {
         let target = self.path(key);
         self.make_parents(&target)?;
-        self.fs.put_new(&target, &self.temporary()?, bytes)
+        self.fs.put_new(&target, &self.staging()?.path(Nonce::random(&self.ids)), bytes)
     }
 
     fn upload(&self, key: &RepositoryKey, source: &FileReader, expected: Digest) -> Result<()> {
@@ -265,9 +269,12 @@ impl ObjectStorage for LocalStorage {
         if self.size(key)?.is_some() {
             return Err(Error::already_exists(format!("{}: a key is written once, ever", target.display())));
         }
-        let temporary = self.temporary()?;
+        let staging = self.staging()?;
+        let room = staging.room()?;
+        let temporary = room.path(Nonce::random(&self.ids));
         let sync = self.sync_mode(source.size_bytes());
-        let copied = self.create_temporary(&temporary, source).and_then(|file| copy(source, file, expected, sync));
+        let file = self.fs.create_file_direct(&temporary, source.size_bytes());
+        let copied = file.and_then(|file| copy(source, file, expected, sync));
         if let Err(error) = copied {
             remove_garbage(&self.fs, &temporary);
             return Err(error.context(format!("copy {} to {}", source.path().display(), self.describe())));

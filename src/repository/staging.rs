@@ -5,6 +5,7 @@
 //! whose locks exclude nobody can at worst make a living process miss a file that it was about to name: its backup fails.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{EntryKind, Fs, LockFile};
@@ -19,7 +20,22 @@ const ATTEMPTS_MAX: u32 = 100;
 pub(super) struct Staging {
     fs: Fs,
     dir: PathBuf,
+    rooms: Mutex<Rooms>,
     _lock: LockFile,
+}
+
+/// The directories in it that were made.
+#[derive(Default)]
+struct Rooms {
+    made: usize,
+    unused: Vec<PathBuf>,
+}
+
+/// A directory that nobody else makes files in as long as this lives: a directory takes one name at a time, so that threads
+/// that make many files would wait for each other.
+pub(super) struct Room<'a> {
+    staging: &'a Staging,
+    dir: PathBuf,
 }
 
 impl Staging {
@@ -32,7 +48,7 @@ impl Staging {
             let dir = all.join(Nonce::random(ids).to_string());
             fs.create_dir_in_batch(&dir)?;
             match fs.lock_exclusive(&dir.join(LOCK)) {
-                Ok(lock) => return Ok(Staging { fs: fs.clone(), dir, _lock: lock }),
+                Ok(lock) => return Ok(Staging { fs: fs.clone(), dir, rooms: Mutex::default(), _lock: lock }),
                 Err(error) if error.is(ErrorKind::Conflict) || error.is(ErrorKind::NotFound) => {}
                 Err(error) => return Err(error),
             }
@@ -43,6 +59,35 @@ impl Staging {
     /// The path of a temporary file.
     pub(super) fn path(&self, name: Nonce) -> PathBuf {
         self.dir.join(name.to_string())
+    }
+
+    /// A directory in it for one user at a time.
+    pub(super) fn room(&self) -> Result<Room<'_>> {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let dir = match rooms.unused.pop() {
+            Some(dir) => dir,
+            None => {
+                let dir = self.dir.join(rooms.made.to_string());
+                self.fs.create_dir_in_batch(&dir)?;
+                rooms.made += 1;
+                dir
+            }
+        };
+        Ok(Room { staging: self, dir })
+    }
+}
+
+impl Room<'_> {
+    /// The path of a temporary file; it may stay there when others use the room.
+    pub(super) fn path(&self, name: Nonce) -> PathBuf {
+        self.dir.join(name.to_string())
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        let mut rooms = self.staging.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        rooms.unused.push(std::mem::take(&mut self.dir));
     }
 }
 

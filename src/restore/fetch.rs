@@ -9,15 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::format::SegmentKey;
-use crate::fs::{Fs, SyncMode};
+use crate::fs::{Fs, LARGE_BYTES_MIN, SyncMode};
 use crate::progress::PhaseGuard;
 use crate::repository::{ObjectStorage, RepositoryKey};
 use crate::segment::hash_file;
 use crate::segment_meta::SegmentMeta;
 use crate::table::TableVersion;
-
-/// Segments from this size on are written past the page cache and synced one by one.
-const DIRECT_BYTES_MIN: u64 = 1 << 20;
 
 /// A segment to get.
 pub(super) struct Wanted<'a> {
@@ -120,10 +117,8 @@ fn link_checked(fs: &Fs, path: &Path, wanted: &Wanted<'_>, phase: &PhaseGuard<'_
 fn copy(fs: &Fs, storage: &dyn ObjectStorage, wanted: &Wanted<'_>, phase: &PhaseGuard<'_>) -> Result<()> {
     let key = RepositoryKey::Segment(wanted.key);
     let expected = wanted.segment;
-    let (mut file, sync) = match expected.size_bytes >= DIRECT_BYTES_MIN {
-        true => (fs.create_file_direct(&wanted.target)?, SyncMode::EachFile),
-        false => (fs.create_file(&wanted.target)?, SyncMode::Batch),
-    };
+    let mut file = fs.create_file_direct(&wanted.target, expected.size_bytes)?;
+    let sync = if expected.size_bytes >= LARGE_BYTES_MIN { SyncMode::EachFile } else { SyncMode::Batch };
     let mut hasher = Hasher::new();
     let wrong = |found: String| {
         Error::corrupt(format!(

@@ -172,7 +172,7 @@ fn rows_that_sort_behind_are_appended_and_others_begin_a_segment() {
     let mut fingerprints = crate::schema::ColumnFingerprints::default();
     let ids: Vec<ColumnId> = schema.columns.iter().map(|column| column.id).collect();
     fingerprints.add(&crate::schema::fingerprint_batch(&all, &ids).unwrap());
-    assert_eq!(tablet.sealed[0].fingerprints, fingerprints);
+    assert_eq!(tablet.sealed[0].fingerprints(), fingerprints);
     for segment in &tablet.sealed {
         let entry = sim.fs().entry(&tablet.table.segment(&segment.name)).unwrap().unwrap();
         assert_eq!(entry.size_bytes, segment.size_bytes);

@@ -147,7 +147,7 @@ fn required_hashes(schema: &TableSchema, predicate: &BoundPredicate) -> Result<O
 }
 
 fn segment_may_match(segment: &SegmentMeta, schema: &TableSchema, predicate: &BoundPredicate) -> Result<bool> {
-    let stats = decode_stats(&segment.stats, schema)
+    let stats = decode_stats(&segment.stats(), schema)
         .map_err(|error| error.context(format!("statistics of segment {}", segment.name.delta_path())))?;
     Ok(predicate.may_match(&|id| {
         let index = stats.columns.binary_search_by_key(&id, |(column, _)| *column).ok()?;

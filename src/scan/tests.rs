@@ -13,10 +13,10 @@ use crate::digest::Digest;
 use crate::fs::TableLayout;
 use crate::id::{BucketIndex, ColumnId, IdSource, LineageId, Name, PartitionId, RowsetId, SegmentName, TableId};
 use crate::schema::{
-    BoundValue, Column, ColumnFingerprints, DataType, Distribution, KeyModel, PartitionBounds, PartitionMeta,
-    Partitioning, TableSchema, Value, bucket_hashes, bucket_of,
+    BoundValue, Column, DataType, Distribution, KeyModel, PartitionBounds, PartitionMeta, Partitioning, TableSchema,
+    Value, bucket_hashes, bucket_of,
 };
-use crate::segment_meta::{ColumnBounds, SegmentMeta, SegmentStats, SegmentTail};
+use crate::segment_meta::{ColumnBounds, SegmentMeta, SegmentStats, SegmentSummary, SegmentTail};
 use crate::table::{PartitionVersion, TabletVersion};
 
 const BUCKETS: u32 = 4;
@@ -62,9 +62,8 @@ fn version(schema: TableSchema, partitions: Vec<PartitionBounds>) -> TableVersio
             rows: 100,
             digest: Digest::of(b""),
             tail: SegmentTail { offset: 900, crc32: 0 },
-            fingerprints: ColumnFingerprints::default(),
             sealed_ms: 0,
-            stats: encode_stats(&stats, &schema).into(),
+            summary: SegmentSummary::new(&[], &encode_stats(&stats, &schema)),
         })
     };
     let partitions = partitions.into_iter().zip(1..).map(|(bounds, id)| {

@@ -20,7 +20,7 @@ use crate::segment::blocks::BLOCKS_KEY;
 use crate::segment::encoding::{SHAPE, Shape, properties};
 use crate::segment::sink::ChecksummedFile;
 use crate::segment::zone_map::ZoneMap;
-use crate::segment_meta::SegmentMeta;
+use crate::segment_meta::{SegmentMeta, SegmentSummary};
 
 /// A segment being written under a name nobody has published yet.
 pub struct SegmentWriter {
@@ -136,9 +136,11 @@ impl SegmentWriter {
             rows: self.rows,
             digest: checksums.digest,
             tail: checksums.tail,
-            fingerprints: self.fingerprints,
             sealed_ms: self.clock.now_ms(),
-            stats: encode_stats(&self.zone_map.finish(), &self.schema).into(),
+            summary: SegmentSummary::new(
+                &self.fingerprints.columns,
+                &encode_stats(&self.zone_map.finish(), &self.schema),
+            ),
         })
     }
 }

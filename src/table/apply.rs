@@ -142,12 +142,17 @@ impl TableVersion {
         )?;
         self.change_partitions(&changes, fresh_from)?;
         self.change_recycled(&changes.recycled)?;
-        self.change_tablets(&changes, |change| !change.added.is_empty(), |change, tablet| change.with_added(tablet))
+        let like = self.segments().next().cloned();
+        self.change_tablets(
+            &changes,
+            |change| !change.added.is_empty(),
+            |change, tablet| change.with_added(tablet, like.as_deref()),
+        )
     }
 
     /// A segment without the sum of a column could not be proved after a restore.
     fn check_fingerprints(&self, segment: &SegmentMeta) -> Result<()> {
-        match self.schema.has_columns(segment.fingerprints.columns.iter().map(|(id, _)| *id)) {
+        match self.schema.has_columns(segment.summary.sums().map(|(id, _)| id)) {
             true => Ok(()),
             false => Err(Error::corrupt(format!(
                 "{:?} has fingerprints of other columns than the table",
@@ -359,13 +364,17 @@ impl TabletChange<'_> {
         Ok(TabletVersion { segments: kept })
     }
 
-    fn with_added(&self, tablet: &TabletVersion) -> Result<TabletVersion> {
+    /// `like` is a segment of the table, for what can be shared with it.
+    fn with_added(&self, tablet: &TabletVersion, like: Option<&SegmentMeta>) -> Result<TabletVersion> {
         if let Some(live) = tablet.segments.iter().find(|segment| self.added_names.contains(&segment.name)) {
             return Err(Error::corrupt(format!("{:?} is added but live already", live.name.delta_path())));
         }
         let mut segments = Vec::with_capacity(tablet.segments.len() + self.added.len());
         segments.extend_from_slice(&tablet.segments);
-        segments.extend(self.added.iter().map(|segment| (*segment).clone()));
+        segments.extend(self.added.iter().map(|segment| match like {
+            Some(like) => segment.sharing(like),
+            None => (*segment).clone(),
+        }));
         Ok(TabletVersion { segments })
     }
 }

@@ -164,7 +164,7 @@ impl TableVersion {
     pub fn fingerprints(&self, partitions: Option<&[PartitionId]>) -> ColumnFingerprints {
         let mut sums = ColumnFingerprints::default();
         for segment in self.chosen(partitions).flat_map(|partition| partition.segments()) {
-            sums.add(&segment.fingerprints);
+            sums.add(&segment.fingerprints());
         }
         sums
     }

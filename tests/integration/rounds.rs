@@ -201,7 +201,7 @@ pub fn loads_in(table: &Table) -> BTreeSet<i64> {
 fn loads_of(rows: u64, manifest: &steledb::format::Manifest) -> BTreeSet<i64> {
     let mut loads = BTreeSet::new();
     for segment in manifest.tables[0].partitions.iter().flat_map(|partition| &partition.segments) {
-        let stats = &segment.segment.stats;
+        let stats = segment.segment.stats();
         let (_, minimum) = stats.split_once(r#""minValues":{"id":"#).unwrap();
         let digits: String = minimum.chars().take_while(char::is_ascii_digit).collect();
         loads.insert(digits.parse::<i64>().unwrap() / BLOCK_ROWS);

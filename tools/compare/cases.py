@@ -202,10 +202,11 @@ def segments(place: Place) -> str:
     return f"{place.lineitem_segments()}/*/*.parquet"
 
 
-# The second half of the files is copied while the first one is.
+# Every second file is copied by one, the others by the other; two that make the same directory would fail.
 TWO_COPIES = """
 mkdir {target}
 cd {source}
+find . -type d | (cd {target} && xargs mkdir -p)
 find . -type f >{target}/.all
 awk 'NR % 2 == 0' {target}/.all | xargs cp --parents -t {target} & first=$!
 awk 'NR % 2 == 1' {target}/.all | xargs cp --parents -t {target} & second=$!

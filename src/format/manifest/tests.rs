@@ -5,7 +5,7 @@ use crate::digest::Digest;
 use crate::error::ErrorKind;
 use crate::id::{BucketIndex, ColumnId, IdSource, RowsetId, SegmentName};
 use crate::schema::{DataType, TableSpec};
-use crate::segment_meta::SegmentTail;
+use crate::segment_meta::{SegmentSummary, SegmentTail};
 
 fn segment(number: u32) -> ManifestSegment {
     let name = SegmentName {
@@ -20,9 +20,8 @@ fn segment(number: u32) -> ManifestSegment {
         rows: 2,
         digest: Digest::of(b""),
         tail: SegmentTail { offset: 60, crc32: 0xbeef },
-        fingerprints: ColumnFingerprints { rows: 2, columns: vec![(ColumnId::new(1), 5)] },
         sealed_ms: 9,
-        stats: "{}".into(),
+        summary: SegmentSummary::new(&[(ColumnId::new(1), 5)], "{}"),
     };
     ManifestSegment { segment: Arc::new(segment), nonce: None }
 }
@@ -72,7 +71,7 @@ fn bytes_of_a_segment_are_frozen_and_read_back() {
     );
     assert_eq!(text, expected);
     assert_eq!(serde_json::from_str::<ManifestSegment>(&text).unwrap(), segment(4));
-    for (good, bad) in [("60:0000beef", "60:beef"), ("60:0000beef", "060:0000beef"), (",9,", ",9,9,"), ("[1,", "[-1,")]
+    for (good, bad) in [("60:0000beef", "60:beef"), ("60:0000beef", "060:0000beef"), (",9,", ",9,9,"), ("\"rows\":2", "\"rows\":3"), ("[1,", "[-1,")]
     {
         assert!(serde_json::from_str::<ManifestSegment>(&text.replace(good, bad)).is_err(), "{bad}");
     }
@@ -99,7 +98,7 @@ fn every_broken_rule_is_damage_that_names_the_file() {
         }),
         ("occurs twice", |m| m.tables[0].partitions[0].segments[1] = segment(0)),
         ("no rows", |m| first(m).rows = 0),
-        ("of other rows", |m| first(m).rows = 3),
+        ("other fingerprints", |m| first(m).rows = 3),
         ("behind its end", |m| first(m).tail.offset = 100),
         ("other fingerprints", |m| m.tables[0].fingerprints.columns[0].1 = 11),
         ("4 rows", |m| m.tables[0].partitions[0].segments.truncate(1)),

@@ -59,7 +59,7 @@ fn nested_columns_come_back_whole_and_pruned() {
 #[test]
 fn fields_have_statistics_and_lists_have_none() {
     let written = nested();
-    let stats: serde_json::Value = serde_json::from_str(&written.meta.stats).unwrap();
+    let stats: serde_json::Value = serde_json::from_str(&written.meta.stats()).unwrap();
     let expected = serde_json::json!({
         "numRecords": 3000,
         "minValues": { "s": { "a": 1, "b c": "text 00001" }, "id": 0 },
@@ -68,7 +68,7 @@ fn fields_have_statistics_and_lists_have_none() {
         "nullCount": { "s": { "a": 431, "b c": 3 }, "id": 0 },
     });
     assert_eq!(stats, expected);
-    let decoded = crate::delta::decode_stats(&written.meta.stats, &written.schema).unwrap();
+    let decoded = crate::delta::decode_stats(&written.meta.stats(), &written.schema).unwrap();
     assert_eq!(decoded.columns.len(), 1, "only those of columns without parts are read back");
 }
 

@@ -36,9 +36,9 @@ fn metadata_is_what_the_file_holds() {
     assert_eq!(meta.digest, Digest::of(&bytes));
     assert_eq!(meta.tail.crc32, crc32(&bytes[meta.tail.offset as usize..]));
     assert_eq!((meta.rows, meta.sealed_ms), (3300, 42));
-    assert_eq!(meta.fingerprints, fingerprint_batch(&written.rows, &written.ids()).unwrap());
+    assert_eq!(meta.fingerprints(), fingerprint_batch(&written.rows, &written.ids()).unwrap());
 
-    let stats = decode_stats(&meta.stats, &written.schema).unwrap();
+    let stats = decode_stats(&meta.stats(), &written.schema).unwrap();
     let bounds = |id: u32| stats.columns.iter().find(|(column, _)| column.get() == id).map(|(_, bounds)| bounds);
     let id = bounds(1).unwrap();
     assert_eq!((&id.min, &id.max, id.null_count), (&Some(Value::Int(-500)), &Some(Value::Int(2799)), Some(0)));

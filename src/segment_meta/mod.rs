@@ -1,8 +1,13 @@
 //! What is known of a segment without opening it: the table log, manifests and pruning share it.
 
+mod summary;
+
+use std::sync::Arc;
+
 use crate::digest::Digest;
 use crate::id::{ColumnId, Name, SegmentName};
 use crate::schema::{ColumnFingerprints, DataType, Value};
+pub use summary::SegmentSummary;
 
 /// A published segment. Everything here is in the table log (`add` action), so that planning reads no segment.
 ///
@@ -34,12 +39,30 @@ pub struct SegmentMeta {
     pub digest: Digest,
     /// Where the tail begins and its CRC-32.
     pub tail: SegmentTail,
-    /// Sums that prove a restore.
-    pub fingerprints: ColumnFingerprints,
     /// When the file was sealed, milliseconds since 1970 (Delta `modificationTime`).
     pub sealed_ms: i64,
-    /// Statistics as the JSON text of Delta's `stats`, parsed by `delta::decode_stats` when pruning needs them.
-    pub stats: Box<str>,
+    /// Sums that prove a restore, and statistics.
+    pub summary: SegmentSummary,
+}
+
+impl SegmentMeta {
+    /// Sums that prove a restore.
+    pub fn fingerprints(&self) -> ColumnFingerprints {
+        self.summary.fingerprints(self.rows)
+    }
+
+    /// Statistics as the JSON text of Delta's `stats`.
+    pub fn stats(&self) -> String {
+        self.summary.stats()
+    }
+
+    /// The same segment, sharing with another of the table what their summaries have alike.
+    pub(crate) fn sharing(self: &Arc<Self>, other: &SegmentMeta) -> Arc<SegmentMeta> {
+        match self.summary.sharing(&other.summary) {
+            Some(summary) => Arc::new(SegmentMeta { summary, ..(**self).clone() }),
+            None => self.clone(),
+        }
+    }
 }
 
 /// The end of a segment file: page indexes, bloom filters and footer, from the end of the row groups to the end.
