@@ -86,41 +86,50 @@ impl SegmentSummary {
 /// Takes JSON text apart: numbers, and strings that are no keys, go to `values`. Whatever the text is, putting them back in
 /// the places of [`VALUE`] gives it again.
 fn split(text: &str, shape: &mut String, values: &mut Vec<u8>) {
-    let mut rest = text;
-    while let Some(at) = rest.find(|first: char| first == '"' || first == '-' || first.is_ascii_digit()) {
-        let (before, token_on) = rest.split_at(at);
-        shape.push_str(before);
-        let is_string = token_on.starts_with('"');
-        let end = if is_string { string_end(token_on) } else { number_end(token_on) };
-        let (token, after) = token_on.split_at(end);
-        if is_string && after.starts_with(':') {
-            shape.push_str(token);
-        } else {
+    shape.reserve(text.len());
+    values.reserve(text.len());
+    let bytes = text.as_bytes();
+    // What is behind `from` and before `at` is of the shape.
+    let (mut from, mut at) = (0, 0);
+    while at < bytes.len() {
+        let end = match bytes[at] {
+            b'"' => string_end(bytes, at),
+            b'-' | b'0'..=b'9' => number_end(bytes, at),
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        let is_key = bytes[at] == b'"' && bytes.get(end) == Some(&b':');
+        if !is_key {
+            shape.push_str(&text[from..at]);
             shape.push(VALUE);
-            push_value(values, token);
+            push_value(values, &text[at..end]);
+            from = end;
         }
-        rest = after;
+        at = end;
     }
-    shape.push_str(rest);
+    shape.push_str(&text[from..]);
 }
 
-/// Where the string that the text begins with ends, in bytes, with its quotes; the end of the text if it does not.
-fn string_end(text: &str) -> usize {
+/// Where the string that begins at `at` ends, with its quotes; at the end of the text if it is cut off.
+fn string_end(text: &[u8], at: usize) -> usize {
     let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
+    for (offset, byte) in text[at..].iter().enumerate().skip(1) {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
-            b'"' => return at + 1,
+            b'"' => return at + offset + 1,
             _ => {}
         }
     }
     text.len()
 }
 
-/// Where the number that the text begins with ends, in bytes.
-fn number_end(text: &str) -> usize {
-    text.find(|next: char| !matches!(next, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')).unwrap_or(text.len())
+/// Where the number that begins at `at` ends.
+fn number_end(text: &[u8], at: usize) -> usize {
+    let is_of_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+    text[at..].iter().position(|byte| !is_of_number(byte)).map_or(text.len(), |length| at + length)
 }
 
 fn push_value(values: &mut Vec<u8>, value: &str) {

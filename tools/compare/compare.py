@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-from cases import CASES, Case, Contender, Place
+from cases import CASES, Case, Contender, Place, warm
 
 PACKAGES = ["duckdb", "chdb", "datafusion"]
 PROGRAMS = {"restic": ["restic", "version"], "rclone": ["rclone", "version"], "cp": ["cp", "--version"]}
@@ -101,6 +101,7 @@ def run_case(case: Case, place: Place, missing: dict[str, str], runs: int) -> di
         contender.prepare(place)
     for number in range(1, runs + 1):
         for contender in contenders:
+            warm(*case.reads(place))
             sample = run_once(contender, place)
             samples[contender.name].append(sample)
             print(f"{case.name} {number}/{runs} {contender.name}: {sample['seconds']:.3f} s", file=sys.stderr, flush=True)

@@ -71,8 +71,13 @@ fn bytes_of_a_segment_are_frozen_and_read_back() {
     );
     assert_eq!(text, expected);
     assert_eq!(serde_json::from_str::<ManifestSegment>(&text).unwrap(), segment(4));
-    for (good, bad) in [("60:0000beef", "60:beef"), ("60:0000beef", "060:0000beef"), (",9,", ",9,9,"), ("\"rows\":2", "\"rows\":3"), ("[1,", "[-1,")]
-    {
+    for (good, bad) in [
+        ("60:0000beef", "60:beef"),
+        ("60:0000beef", "060:0000beef"),
+        (",9,", ",9,9,"),
+        ("\"rows\":2", "\"rows\":3"),
+        ("[1,", "[-1,"),
+    ] {
         assert!(serde_json::from_str::<ManifestSegment>(&text.replace(good, bad)).is_err(), "{bad}");
     }
 }
