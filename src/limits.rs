@@ -33,7 +33,12 @@ pub const BLOCK_BYTES: u64 = 64 << 10;
 pub const PREDICATE_DEPTH_MAX: usize = 200;
 /// Catalog versions kept for diagnosis; the highest is current.
 pub const CATALOG_VERSIONS_KEPT: u64 = 100;
-/// Log versions between two checkpoints.
+/// Log versions between two checkpoints of a small table.
 pub const CHECKPOINT_INTERVAL: u64 = 50;
+/// A checkpoint names every segment and label. With each doubling of their number from here on, twice as many versions lie
+/// between two checkpoints, so that the loads of a table of many segments do not pay more and more for them.
+pub const CHECKPOINT_SMALL: u64 = 5_000;
+/// Log versions between two checkpoints of any table: opening it replays at most as many.
+pub const CHECKPOINT_INTERVAL_MAX: u64 = 16 * CHECKPOINT_INTERVAL;
 /// Retention that keeps foreign clean-up tools away from our files, in days (100 years).
 pub const FOREIGN_RETENTION_DAYS: u32 = 36_500;

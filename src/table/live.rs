@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Put, TableLayout};
 use crate::id::{OperationId, PartitionId, TableId, Version};
-use crate::limits::{CHECKPOINT_INTERVAL, LOG_FILE_BYTES_MAX};
+use crate::limits::{CHECKPOINT_INTERVAL, CHECKPOINT_INTERVAL_MAX, CHECKPOINT_SMALL, LOG_FILE_BYTES_MAX};
 use crate::schema::{PartitionMeta, PartitionSpec};
 use crate::sync::{Mutex, RwLock};
 use crate::table::log::{Listing, encode_checked, read_next, read_timestamp};
@@ -160,7 +160,7 @@ impl LiveTable {
     /// Commits what `decide` makes of the current version, under the commit lock of the table: version N+1 appears by
     /// put-if-absent and is installed (the one commit point). `decide` gives the actions without `CommitInfo`; no
     /// actions = no commit, the current version is given back. Files that the actions add must be durable before.
-    /// If version N is a multiple of `CHECKPOINT_INTERVAL`, its checkpoint is written before and named by N+1; its
+    /// If version N is a multiple of [`interval`], its checkpoint is written before and named by N+1; its
     /// failure does not fail the commit.
     pub fn commit(
         &self,
@@ -384,7 +384,7 @@ impl LiveTable {
     /// needs no memory from one commit to the next, which may be in another process.
     fn checkpoint(&self, current: &TableVersion) -> Option<CheckpointRef> {
         let number = current.version.get();
-        if number == 0 || !number.is_multiple_of(CHECKPOINT_INTERVAL) {
+        if number == 0 || !number.is_multiple_of(CHECKPOINT_INTERVAL) || !number.is_multiple_of(interval(current)) {
             return None;
         }
         match self.write_checkpoint(current) {
@@ -421,6 +421,13 @@ impl LiveTable {
         let size_bytes = bytes.len() as u64;
         Ok(Some(CheckpointRef { version: current.version, digest: Digest::of(&bytes), size_bytes }))
     }
+}
+
+/// Log versions between two checkpoints of a table of this size; [`CHECKPOINT_INTERVAL`] times a power of two.
+fn interval(version: &TableVersion) -> u64 {
+    let size = version.segments().count() as u64 + version.load_labels.to_map().len() as u64;
+    let times = size.div_ceil(CHECKPOINT_SMALL).max(1).next_power_of_two();
+    CHECKPOINT_INTERVAL.saturating_mul(times).min(CHECKPOINT_INTERVAL_MAX)
 }
 
 fn time_text(at_ms: i64) -> String {

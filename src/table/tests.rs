@@ -10,7 +10,7 @@ use crate::delta::{Action, ROOT_DIGEST, RecycledPartition, encode_checkpoint, en
 use crate::error::{ErrorKind, Result};
 use crate::fs::{Fault, FaultPlan, Fs, SimFs, StoreLayout, TableLayout};
 use crate::id::{IdSource, Label, Name, PartitionId, RowsetId, SegmentName, StoreId, Version};
-use crate::limits::CHECKPOINT_INTERVAL;
+use crate::limits::{CHECKPOINT_INTERVAL, CHECKPOINT_SMALL};
 use crate::pool::CpuPool;
 use crate::schema::PartitionMeta;
 use crate::segment_meta::SegmentMeta;
@@ -280,6 +280,18 @@ fn table_with_checkpoint(sim: &SimFs) -> LiveTable {
     let (_, table) = new_table(sim);
     commit_adds(&table, 0..CHECKPOINT_INTERVAL + 3);
     table
+}
+
+#[test]
+fn checkpoints_of_many_segments_are_rarer() {
+    let sim = SimFs::new();
+    let (_, table) = new_table(&sim);
+    let many = (1000..=1000 + CHECKPOINT_SMALL).map(|number| add(&segment(1, 0, number)));
+    table.commit("LOAD", |_| Ok(many.collect())).unwrap();
+    commit_adds(&table, 0..2 * CHECKPOINT_INTERVAL);
+    let there = |number: u64| sim.snapshot_paths().contains(&layout().checkpoint(Version::new(number)));
+    assert_eq!((there(CHECKPOINT_INTERVAL), there(2 * CHECKPOINT_INTERVAL)), (false, true));
+    assert_eq!(state(&reopen(&sim).unwrap().current()), state(&table.current()));
 }
 
 #[test]
