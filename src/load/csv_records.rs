@@ -102,8 +102,7 @@ impl<'a> Records<'a> {
     fn plain_field(&mut self) -> Result<Field<'a>, String> {
         let rest = &self.text.as_bytes()[self.position..];
         let Dialect { separator, quote, trim, .. } = self.dialect;
-        let length =
-            rest.iter().position(|byte| *byte == separator || *byte == b'\n' || *byte == quote).unwrap_or(rest.len());
+        let length = position_of([separator, b'\n', quote], rest);
         let text = &self.text[self.position..self.position + length];
         self.position += length;
         match rest.get(length) {
@@ -179,6 +178,28 @@ impl<'a> Records<'a> {
     }
 }
 
+/// Where the first of these bytes is, or the length. Fields are short and of all lengths, so that a loop over bytes would
+/// mostly wait for a wrongly foreseen end; eight bytes are looked at together.
+#[inline]
+fn position_of(wanted: [u8; 3], bytes: &[u8]) -> usize {
+    const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The lowest bit set is at the first byte that is wanted; there may be wrong ones above it.
+        let found = wanted.iter().fold(0, |found, byte| {
+            let zero_where_equal = word ^ (LOW * u64::from(*byte));
+            found | (zero_where_equal.wrapping_sub(LOW) & !zero_where_equal & HIGH)
+        });
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let position = rest.iter().position(|byte| wanted.contains(byte)).unwrap_or(rest.len());
+    words.len() * 8 + position
+}
+
 const NOT_CLOSED: &str = "a quote is not closed";
 
 /// Length of the line end that a text begins with.
@@ -187,5 +208,29 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
         [b'\n', ..] => Some(1),
         [b'\r', b'\n', ..] => Some(2),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_wanted_byte_is_found(bytes in proptest::collection::vec(any::<u8>(), 0..40), quote in any::<u8>()) {
+            let wanted = [b',', b'\n', quote];
+            let expected = bytes.iter().position(|byte| wanted.contains(byte)).unwrap_or(bytes.len());
+            prop_assert_eq!(position_of(wanted, &bytes), expected);
+        }
+
+        #[test]
+        fn bytes_that_differ_in_one_bit_are_told_apart(
+            bytes in proptest::collection::vec(prop_oneof![Just(b','), Just(b'-'), Just(b'\xac'), Just(b'\x0b')], 0..40),
+        ) {
+            let expected = bytes.iter().position(|byte| *byte == b',').unwrap_or(bytes.len());
+            prop_assert_eq!(position_of([b',', b'\n', Dialect::NONE], &bytes), expected);
+        }
     }
 }

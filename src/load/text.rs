@@ -248,6 +248,52 @@ fn parse_datetime(text: &str, format: Option<&TimeFormat>) -> Option<i64> {
 
 /// `[+-]digits[.digits]` as an unscaled integer of at most `precision` digits, rounded half away from zero.
 fn parse_decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
+    match plain_decimal(text.as_bytes(), precision, scale) {
+        Some(value) => Some(i128::from(value)),
+        None => any_decimal(text, precision, scale),
+    }
+}
+
+/// What nearly all are, in one pass and 64 bits: `[-]digits[.digits]` with at most 18 digits and as many after the point as
+/// the type has, or fewer.
+#[inline]
+fn plain_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i64> {
+    let (negative, text) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    let (mut number, mut digits, mut point) = (0, 0, None);
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 && digits + 1 < POWERS.len() {
+            number = number * 10 + i64::from(digit);
+            digits += 1;
+        } else if *byte == b'.' && point.is_none() {
+            point = Some(digits);
+        } else {
+            return None;
+        }
+    }
+    let fraction = digits - point.unwrap_or(digits);
+    let missing = usize::from(scale).checked_sub(fraction)?;
+    let number = number.checked_mul(*POWERS.get(missing)?)?;
+    let fits = digits > 0 && POWERS.get(usize::from(precision)).is_none_or(|limit| number < *limit);
+    // More than 18 digits are within a larger precision, as all of 64 bits are within 19 digits.
+    fits.then_some(if negative { -number } else { number })
+}
+
+/// 10 to the power of 0 to 18.
+const POWERS: [i64; 19] = {
+    let mut powers = [1; 19];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
+fn any_decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
     let bytes = text.trim_ascii().as_bytes();
     let (negative, bytes) = match bytes.first() {
         Some(b'-') => (true, &bytes[1..]),
@@ -298,6 +344,8 @@ fn digits(start: u128, text: &[u8]) -> Option<u128> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -323,6 +371,7 @@ mod tests {
             ("--1", None),
         ] {
             assert_eq!(parse_decimal(text, 5, 2), expected, "{text:?}");
+            assert_eq!(any_decimal(text, 5, 2), expected, "{text:?}");
         }
         let largest = "9".repeat(38);
         assert_eq!(parse_decimal(&largest, 38, 0), Some(10i128.pow(38) - 1));
@@ -369,5 +418,19 @@ mod tests {
         assert!(!doubles.push("1e309") && doubles.push("1e308") && doubles.push("NaN") && doubles.push("inf"));
         let mut flags = TextColumn::new(&DataType::Boolean, 2);
         assert!(flags.push("TRUE") && flags.push("0") && !flags.push("2"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_gives_what_the_long_one_does(
+            text in r"[-+]?[0-9]{0,20}(\.[0-9]{0,20})?",
+            precision in 1u8..=38,
+            scale in 0u8..=38,
+        ) {
+            let scale = scale.min(precision);
+            if let Some(value) = plain_decimal(text.as_bytes(), precision, scale) {
+                prop_assert_eq!(Some(i128::from(value)), any_decimal(&text, precision, scale));
+            }
+        }
     }
 }

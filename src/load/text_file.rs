@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::fs::{FileReader, Fs};
 use crate::load::place::TextLines;
 
-/// Bytes read at a time and parsed into one batch.
-pub const CHUNK_BYTES: usize = 8 << 20;
+/// Bytes read at a time and parsed into one batch. A batch is cut into a piece for each tablet, which should not be tiny.
+pub const CHUNK_BYTES: usize = 16 << 20;
 /// Longest record; a quote that is never closed is found by it.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
 
