@@ -146,7 +146,7 @@ fn deep_nesting_is_kept_or_refused_and_exhausts_no_stack() {
 
 #[test]
 fn lines_across_chunks_stay_whole() {
-    let filling = "x".repeat(1000);
+    let filling = "x".repeat(8000);
     let count = 2 * CHUNK_BYTES / filling.len() + 1;
     let text: String = (0..count).map(|id| format!("{{\"id\":{id},\"name\":\"{filling}\"}}\n")).collect();
     assert!(text.len() > 2 * CHUNK_BYTES);

@@ -339,7 +339,7 @@ impl Run {
         if !self.sim.fault_happened() && result.as_ref().is_err_and(|error| !error.is(ErrorKind::Io)) {
             // What was restored has gone under another name or away since, or the time is over.
             let kinds = [ErrorKind::Conflict, ErrorKind::NotFound, ErrorKind::AlreadyExists, ErrorKind::Invalid];
-            return self.expect_refused(result.map(drop), &kinds);
+            return self.expect_refused("undo refused", result.map(drop), &kinds);
         }
         let mut after = self.plain.clone();
         let mut redo = BTreeMap::new();
