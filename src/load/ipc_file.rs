@@ -108,6 +108,7 @@ impl IpcFile {
 }
 
 /// The columns of a file.
+#[cfg(feature = "cli")]
 pub fn ipc_schema(fs: &Fs, path: &Path) -> Result<SchemaRef> {
     let messages = Messages { reader: fs.open(path)? };
     let found = messages.find().map_err(|rule| Error::invalid(format!("cannot load {}: {rule}", path.display())))?;

@@ -37,8 +37,10 @@ mod time_format;
 
 pub use csv_options::CsvOptions;
 pub use input::LoadSource;
+#[cfg(feature = "cli")]
 pub(crate) use ipc_file::ipc_schema;
 pub use json_lines::JsonOptions;
+#[cfg(feature = "cli")]
 pub(crate) use text_file::first_lines;
 
 use std::collections::BTreeSet;

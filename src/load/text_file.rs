@@ -159,6 +159,7 @@ impl TextFile {
 }
 
 /// The begin of a text file after some lines, about so many bytes, decompressed, without a line that is cut.
+#[cfg(feature = "cli")]
 pub fn first_lines(fs: &Fs, path: &Path, skip_lines: u64, bytes_max: usize) -> Result<Vec<u8>> {
     let mut reader = Reader::open(fs, path)?;
     let mut bytes = Vec::new();
