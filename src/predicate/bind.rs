@@ -113,7 +113,7 @@ fn never() -> Node {
     Node::Or(Vec::new())
 }
 
-fn opposite(comparison: Comparison) -> Comparison {
+pub(super) fn opposite(comparison: Comparison) -> Comparison {
     match comparison {
         Comparison::Equal => Comparison::NotEqual,
         Comparison::NotEqual => Comparison::Equal,

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::id::ColumnId;
+use crate::predicate::bind::opposite;
 use crate::predicate::{BoundPredicate, Comparison, Node, order_of};
 use crate::schema::Value;
 use crate::segment_meta::ColumnBounds;
@@ -12,6 +13,11 @@ impl BoundPredicate {
     /// nothing is known.
     pub fn may_match(&self, bounds: &dyn Fn(ColumnId) -> Option<ColumnBounds>) -> bool {
         may_match(&self.root, bounds)
+    }
+
+    /// Whether every row of a range with these bounds is kept, so that none need be tested. Everything unknown is a "no".
+    pub fn must_match(&self, bounds: &dyn Fn(ColumnId) -> Option<ColumnBounds>) -> bool {
+        must_match(&self.root, bounds)
     }
 
     /// The values that a column must have one of for any row to be kept, if the predicate says so (`=` and IN under
@@ -42,6 +48,20 @@ fn may_match(node: &Node, bounds: &dyn Fn(ColumnId) -> Option<ColumnBounds>) -> 
         Node::IsNotNull(id) => (id, &|known| !all_null(known)),
     };
     bounds(*id).is_none_or(|known| known.row_count != 0 && test(&known))
+}
+
+fn must_match(node: &Node, bounds: &dyn Fn(ColumnId) -> Option<ColumnBounds>) -> bool {
+    let never = |known: &ColumnBounds, comparison, value| !may_compare(known, comparison, value);
+    let (id, test): (&ColumnId, &dyn Fn(&ColumnBounds) -> bool) = match node {
+        Node::And(parts) => return parts.iter().all(|part| must_match(part, bounds)),
+        Node::Or(parts) => return parts.iter().any(|part| must_match(part, bounds)),
+        Node::IsNull(id) => return bounds(*id).is_some_and(|known| all_null(&known)),
+        Node::Compare(id, comparison, value) => (id, &|known| never(known, opposite(*comparison), value)),
+        Node::In(id, values) => (id, &|known| values.iter().any(|value| never(known, Comparison::NotEqual, value))),
+        Node::NotIn(id, values) => (id, &|known| values.iter().all(|value| never(known, Comparison::Equal, value))),
+        Node::IsNotNull(id) => (id, &|_| true),
+    };
+    bounds(*id).is_some_and(|known| known.null_count == Some(0) && test(&known))
 }
 
 fn all_null(known: &ColumnBounds) -> bool {

@@ -150,6 +150,8 @@ proptest! {
 
         let may_match = bound.may_match(&|id| Some(bounds(&rows, id.get() as usize - 1)));
         prop_assert!(may_match || !kept.contains(&Some(true)));
+        let must_match = bound.must_match(&|id| Some(bounds(&rows, id.get() as usize - 1)));
+        prop_assert!(!must_match || !kept.contains(&Some(false)));
         for (at, id) in ids().into_iter().enumerate() {
             let Some(required) = bound.required_values(id) else { continue };
             for (row, _) in rows.iter().zip(&kept).filter(|(_, kept)| **kept == Some(true)) {
@@ -200,6 +202,27 @@ fn bounds_rule_ranges_out() {
     let one = ColumnBounds { min: Some(int(1)), max: Some(int(1)), null_count: Some(1), row_count: 2 };
     let differs = not(Predicate::eq("i", int(1))).bind(&schema()).unwrap();
     assert!(!differs.may_match(&|_| Some(one.clone())));
+}
+
+#[test]
+fn bounds_prove_that_every_row_is_kept() {
+    let known = |min: i128, max: i128, nulls| {
+        move |_| Some(ColumnBounds { min: Some(int(min)), max: Some(int(max)), null_count: nulls, row_count: 9 })
+    };
+    let must =
+        |predicate: Predicate, min, max, nulls| predicate.bind(&schema()).unwrap().must_match(&known(min, max, nulls));
+    let column = schema().columns[0].name.to_string();
+    let le = |value| Predicate::le(column.clone(), int(value));
+    assert!(must(le(5), 1, 5, Some(0)) && !must(le(5), 1, 6, Some(0)));
+    assert!(!must(le(5), 1, 5, Some(1)) && !must(le(5), 1, 5, None), "a NULL is not kept");
+    assert!(must(Predicate::eq(column.clone(), int(3)), 3, 3, Some(0)));
+    assert!(must(Predicate::In(column.clone(), vec![int(1), int(3)]), 3, 3, Some(0)));
+    assert!(!must(Predicate::In(column.clone(), vec![int(1), int(3)]), 1, 3, Some(0)));
+    let not_in = Predicate::Not(Box::new(Predicate::In(column.clone(), vec![int(1), int(9)])));
+    assert!(must(not_in.clone(), 2, 8, Some(0)) && !must(not_in, 1, 8, Some(0)));
+    assert!(must(Predicate::IsNotNull(column.clone()), 1, 5, Some(0)));
+    assert!(must(Predicate::IsNull(column.clone()), 1, 5, Some(9)) && !must(Predicate::IsNull(column), 1, 5, Some(8)));
+    assert!(!le(5).bind(&schema()).unwrap().must_match(&|_| None));
 }
 
 #[test]

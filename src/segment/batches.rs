@@ -141,9 +141,9 @@ impl SegmentScan {
 
     /// Filters, cuts to the limit and gives the columns asked for.
     fn project(&self, mut batch: RecordBatch, rows: Rows) -> Result<RecordBatch> {
-        let output = if rows == Rows::Kept { &self.output_of_wanted } else { &self.output_of_all };
-        match &self.options.predicate {
-            Some(predicate) if rows == Rows::Unfiltered => {
+        let output = if rows == Rows::Unfiltered { &self.output_of_all } else { &self.output_of_wanted };
+        match (rows, &self.options.predicate) {
+            (Rows::Unfiltered, Some(predicate)) => {
                 let keep = predicate.evaluate(&batch, &self.columns.all.ids)?;
                 let kept = keep.true_count();
                 self.opener().count(batch.num_rows(), kept);
@@ -154,8 +154,8 @@ impl SegmentScan {
                     batch = filter_record_batch(&batch, &keep).map_err(|error| self.input.error_of(error))?;
                 }
             }
-            Some(_) => batch = self.wanted_of(batch, output)?,
-            None => {
+            (Rows::Kept, _) => batch = self.wanted_of(batch, output)?,
+            (Rows::Unfiltered, None) | (Rows::All, _) => {
                 self.opener().count(batch.num_rows(), batch.num_rows());
                 batch = self.wanted_of(batch, output)?;
             }

@@ -23,13 +23,24 @@ pub(super) struct PageSelection {
     pub pages_pruned: u64,
 }
 
-/// Whether a row group may hold a row to keep.
-pub(super) fn row_group_may_match(
+/// What the bounds of a row group say about its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowGroupMatch {
+    /// None is kept.
+    None,
+    /// Each must be tested.
+    Some,
+    /// All are kept.
+    All,
+}
+
+/// Which rows of a row group may be kept, as its bounds tell.
+pub(super) fn match_row_group(
     footer: &ArrowReaderMetadata,
     schema: &TableSchema,
     predicate: &BoundPredicate,
     row_group: usize,
-) -> Result<bool, ParquetError> {
+) -> Result<RowGroupMatch, ParquetError> {
     let group = footer.metadata().row_group(row_group);
     let mut known = BTreeMap::new();
     for (position, index, column) in predicate_columns(schema, predicate) {
@@ -43,7 +54,12 @@ pub(super) fn row_group_may_match(
         let bounds = BoundsColumn { data_type: &column.data_type, mins, maxs, nulls };
         known.insert(column.id, bounds.at(0, group.num_rows() as u64));
     }
-    Ok(predicate.may_match(&|id| known.get(&id).cloned()))
+    let bounds = |id| known.get(&id).cloned();
+    Ok(match predicate.may_match(&bounds) {
+        false => RowGroupMatch::None,
+        true if predicate.must_match(&bounds) => RowGroupMatch::All,
+        true => RowGroupMatch::Some,
+    })
 }
 
 /// The rows of a row group whose pages may hold a row to keep: pages of each predicate column are judged alone, and a

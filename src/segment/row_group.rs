@@ -17,7 +17,7 @@ use crate::id::ColumnId;
 use crate::predicate::BoundPredicate;
 use crate::segment::SegmentReader;
 use crate::segment::file::ScanInput;
-use crate::segment::prune::{row_group_may_match, select_pages};
+use crate::segment::prune::{RowGroupMatch, match_row_group, select_pages};
 use crate::segment::reader::SegmentScanOptions;
 
 /// Decoded bytes of a batch, about: rows of long texts come in batches of fewer rows.
@@ -64,8 +64,10 @@ pub(super) enum RowSource {
 pub(super) enum Rows {
     /// Of all needed columns; the predicate is yet to be applied.
     Unfiltered,
-    /// Of the wanted columns, only those to keep.
+    /// Of the wanted columns, only those to keep, which were counted when they were tested.
     Kept,
+    /// Of the wanted columns, all of which are kept.
+    All,
 }
 
 /// A scan as its row groups need it.
@@ -83,12 +85,18 @@ impl RowGroups<'_> {
         counters.row_groups.fetch_add(1, Ordering::Relaxed);
         let footer = &self.reader.footer;
         let Some(predicate) = &self.options.predicate else {
-            return self.read(footer, row_group, &self.columns.wanted, None, Rows::Kept).map(Some);
+            return self.read(footer, row_group, &self.columns.wanted, None, Rows::All).map(Some);
         };
         let failed = |error| self.input.error_of(error);
-        if !row_group_may_match(footer, &self.reader.schema, predicate, row_group).map_err(failed)? {
-            counters.row_groups_pruned.fetch_add(1, Ordering::Relaxed);
-            return Ok(None);
+        match match_row_group(footer, &self.reader.schema, predicate, row_group).map_err(failed)? {
+            RowGroupMatch::None => {
+                counters.row_groups_pruned.fetch_add(1, Ordering::Relaxed);
+                return Ok(None);
+            }
+            RowGroupMatch::All => {
+                return self.read(footer, row_group, &self.columns.wanted, None, Rows::All).map(Some);
+            }
+            RowGroupMatch::Some => {}
         }
         let footer = self.reader.page_index()?;
         let pages = select_pages(footer, &self.reader.schema, predicate, row_group).map_err(failed)?;
