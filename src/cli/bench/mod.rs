@@ -70,7 +70,7 @@ pub(super) struct BenchArguments {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     segments: Option<u64>,
     /// Bytes of the one value in each of those segments, which nothing compresses.
-    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     segment_bytes: u64,
 }
 
