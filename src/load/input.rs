@@ -14,9 +14,11 @@ use crate::fs::Fs;
 use crate::load::convert::Converter;
 use crate::load::csv::CsvFile;
 use crate::load::defaults::Defaults;
+use crate::load::ipc_dictionaries::DecodedDictionaries;
 use crate::load::ipc_file::IpcFile;
 use crate::load::json_lines::JsonFile;
 use crate::load::parquet_file::{ParquetFile, RowGroup, unreadable};
+use crate::load::pieces::{PIECE_BYTES_MAX, PIECE_ROWS_MAX, ROW_BYTES_MAX, pieces};
 use crate::load::place::Place;
 use crate::load::rejects::Rejects;
 use crate::load::text_file::Chunk;
@@ -25,8 +27,8 @@ use crate::schema::TableSchema;
 
 /// Batches below both of these, in rows and bytes, are put together before they are routed: a batch is split by tablet, and
 /// every piece costs memory and time beside its rows.
-const SMALL_ROWS: usize = 65_536;
-const SMALL_BYTES: u64 = 16 << 20;
+const SMALL_ROWS: usize = PIECE_ROWS_MAX;
+const SMALL_BYTES: u64 = PIECE_BYTES_MAX;
 /// The part of the memory of all loads that batches put together take at most.
 const SMALL_SHARE: u64 = 16;
 
@@ -231,13 +233,14 @@ impl Input {
                 }
                 Ok(())
             }),
-            Kind::Ipc { files, runs, next } => loop {
-                let unit = next.fetch_add(1, Ordering::Relaxed);
-                match runs.get(unit) {
-                    Some((file, run)) => self.read_ipc(&files[*file], run.clone(), unit, rejects, consume)?,
-                    None => return Ok(()),
+            Kind::Ipc { files, runs, next } => {
+                let mut dictionaries = DecodedDictionaries::default();
+                loop {
+                    let unit = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((file, run)) = runs.get(unit) else { return Ok(()) };
+                    self.read_ipc((&files[*file], run.clone(), unit), &mut dictionaries, rejects, consume)?;
                 }
-            },
+            }
             Kind::JsonLines(files) => for_each_file(files, worker, |file, number| {
                 while let Some(chunk) = file.take_chunk(&self.fs)? {
                     let (parsed, place) = file.parse(&chunk, rejects)?;
@@ -307,30 +310,37 @@ impl Input {
         consume(InputBatch { rows, place, sequence: batches[0].sequence, input_bytes })
     }
 
-    /// Batches of a file, put together if they are several.
+    /// Batches of a file, small ones put together and large ones in pieces.
     fn read_ipc(
         &self,
-        file: &IpcFile,
-        run: Range<usize>,
-        unit: usize,
+        (file, run, unit): (&IpcFile, Range<usize>, usize),
+        dictionaries: &mut DecodedDictionaries,
         rejects: &Rejects,
         consume: &mut Consume<'_>,
     ) -> Result<()> {
-        let mut small = Vec::new();
+        let (mut small, mut small_bytes, mut number) = (Vec::new(), 0, 0);
         for (index, (_, bytes)) in run.clone().zip(file.sizes().skip(run.start)) {
-            let (batch, first_row) = file.read(index)?;
+            let (batch, first_row) = file.read(index, dictionaries)?;
             let mut bytes_left = bytes;
-            // A batch of any size is converted in pieces of the usual one.
-            for (number, begin) in (0..batch.num_rows()).step_by(SMALL_ROWS).enumerate() {
-                let piece = batch.slice(begin, SMALL_ROWS.min(batch.num_rows() - begin));
-                let place = Place::Rows(file.path.clone(), first_row + begin as u64);
+            let pieces = pieces(&batch).map_err(|row| {
+                let row = first_row + row as u64;
+                Error::invalid(format!(
+                    "cannot load {}, row {row}: its values take more than {ROW_BYTES_MAX} bytes",
+                    file.path.display()
+                ))
+            })?;
+            for rows in pieces {
+                let place = Place::Rows(file.path.clone(), first_row + rows.start as u64);
+                let piece = batch.slice(rows.start, rows.len());
                 let (rows, place) =
                     rejects.keep_fitting(&piece, place, |rows, place| file.converter.convert(rows, place))?;
-                let (sequence, input_bytes) = (sequence(unit, number as u64), std::mem::take(&mut bytes_left));
-                let piece = InputBatch { rows, place, sequence, input_bytes };
-                match run.len() {
-                    1 => consume(piece)?,
-                    _ => small.push(piece),
+                let input_bytes = std::mem::take(&mut bytes_left);
+                small_bytes += rows.get_array_memory_size() as u64;
+                small.push(InputBatch { rows, place, sequence: sequence(unit, number), input_bytes });
+                // Small batches may be long ones, once their rows have what their dictionaries say.
+                if run.len() == 1 || small_bytes >= self.small_bytes {
+                    self.consume_small(std::mem::take(&mut small), consume)?;
+                    (small_bytes, number) = (0, number + 1);
                 }
             }
         }
@@ -411,3 +421,6 @@ fn read_row_groups(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,13 @@
 //! What Arrow's IPC decoder takes for granted, checked before it sees it: it panics on types it does not know and on lengths
 //! beyond a buffer, and sets memory aside as compressed buffers tell it.
 
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType as ArrowType, Field, FieldRef, Fields, Schema};
 use arrow::ipc;
+use lz4_flex::frame::FrameDecoder;
 
 /// Why something is refused.
 type Rule<T> = Result<T, String>;
@@ -93,8 +95,8 @@ pub fn dictionary_type(schema: &Schema, id: i64) -> Option<FieldRef> {
 }
 
 /// Lengths and buffers of a batch of these columns fit each other and the body. Compressed buffers say how long they are
-/// decompressed: together at most `bytes_max`.
-pub fn check_batch(batch: &ipc::RecordBatch<'_>, fields: &Fields, body: &Buffer, bytes_max: u64) -> Rule<()> {
+/// decompressed: together at most `bytes_max`. Gives the bytes that the batch takes.
+pub fn check_batch(batch: &ipc::RecordBatch<'_>, fields: &Fields, body: &Buffer, bytes_max: u64) -> Rule<u64> {
     if !(0..=ROWS_MAX).contains(&batch.length()) {
         return Err(format!("a batch of {} rows is impossible", batch.length()));
     }
@@ -103,7 +105,7 @@ pub fn check_batch(batch: &ipc::RecordBatch<'_>, fields: &Fields, body: &Buffer,
     let mut total = 0u64;
     let mut lengths = Vec::with_capacity(buffers.len());
     for buffer in buffers {
-        let length = buffer_bytes(buffer, body, batch.compression().is_some())?;
+        let length = length_decoded(bytes_of(buffer, body)?, batch.compression().is_some())?;
         total = total.saturating_add(length);
         lengths.push(length);
     }
@@ -116,20 +118,26 @@ pub fn check_batch(batch: &ipc::RecordBatch<'_>, fields: &Fields, body: &Buffer,
     let counts = batch.variadicBufferCounts().into_iter().flatten().collect::<Vec<i64>>();
     let mut walk = Walk { nodes: nodes.iter(), lengths: lengths.iter(), counts: counts.iter() };
     fields.iter().try_for_each(|field| walk.column(field.data_type()))?;
-    match walk.counts.next() {
-        Some(_) => Err("a batch has more parts than its columns".to_owned()),
-        None => Ok(()),
+    if walk.counts.next().is_some() {
+        return Err("a batch has more parts than its columns".to_owned());
     }
+    if batch.compression().is_some_and(|compression| compression.codec() == ipc::CompressionType::LZ4_FRAME) {
+        buffers.iter().try_for_each(|buffer| check_lz4(bytes_of(buffer, body)?))?;
+    }
+    Ok(total.max(body.len() as u64))
 }
 
-/// Length of a buffer as Arrow's decoder sees it.
-fn buffer_bytes(buffer: &ipc::Buffer, body: &Buffer, is_compressed: bool) -> Rule<u64> {
+fn bytes_of<'a>(buffer: &ipc::Buffer, body: &'a Buffer) -> Rule<&'a [u8]> {
     let (offset, length) = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()));
     let bytes = match (offset, length) {
         (Ok(offset), Ok(length)) => offset.checked_add(length).and_then(|end| body.as_slice().get(offset..end)),
         _ => None,
     };
-    let bytes = bytes.ok_or("a buffer does not lie in its message")?;
+    bytes.ok_or_else(|| "a buffer does not lie in its message".to_owned())
+}
+
+/// Length of a buffer as Arrow's decoder sees it.
+fn length_decoded(bytes: &[u8], is_compressed: bool) -> Rule<u64> {
     if !is_compressed || bytes.is_empty() {
         return Ok(bytes.len() as u64);
     }
@@ -137,6 +145,19 @@ fn buffer_bytes(buffer: &ipc::Buffer, body: &Buffer, is_compressed: bool) -> Rul
     match i64::from_le_bytes(*prefix) {
         -1 => Ok(rest.len() as u64),
         length => u64::try_from(length).map_err(|_| format!("a compressed buffer of {length} bytes is impossible")),
+    }
+}
+
+/// A buffer is decompressed as long as it says. Arrow's decoder looks at that length only afterwards, and has all that there
+/// is in memory by then; the one of Zstandard sets aside as much as the buffer says and ends there.
+fn check_lz4(bytes: &[u8]) -> Rule<()> {
+    let Some((prefix, frame)) = bytes.split_first_chunk::<8>() else { return Ok(()) };
+    let Ok(length @ 1..) = u64::try_from(i64::from_le_bytes(*prefix)) else { return Ok(()) };
+    let mut decoder = FrameDecoder::new(frame).take(length.saturating_add(1));
+    let found = io::copy(&mut decoder, &mut io::sink()).map_err(|error| format!("a buffer is damaged: {error}"))?;
+    match found == length {
+        true => Ok(()),
+        false => Err(format!("a compressed buffer says that it has {length} bytes, which is wrong")),
     }
 }
 

@@ -3,11 +3,10 @@
 //! Arrow's decoder trusts lengths and enumerations that stand in the file, so everything it would trust is checked before
 //! (`ipc_check`). In a stream a dictionary holds for the batches after it, in a file for all.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -20,11 +19,12 @@ use crate::fs::{FileReader, Fs};
 use crate::load::convert::Converter;
 use crate::load::defaults::Defaults;
 use crate::load::ipc_check::{check_batch, check_schema, dictionary_type};
+use crate::load::ipc_dictionaries::{DecodedDictionaries, Dictionaries, DictionaryMessages, Needed};
 use crate::schema::TableSchema;
 
 /// Longest message without its body, and longest footer.
 const METADATA_BYTES_MAX: u64 = 64 << 20;
-/// Longest body of a message: a batch is in memory as a whole.
+/// Longest body of a message, and of all dictionaries of a batch: a batch is in memory as a whole.
 const BODY_BYTES_MAX: u64 = 1 << 30;
 const MAGIC: &[u8; 6] = b"ARROW1";
 const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -33,8 +33,6 @@ const TRAILER_BYTES: u64 = 10;
 
 const NOT_ARROW: &str = "it is no Arrow IPC file and no stream of it";
 
-type Dictionaries = HashMap<i64, ArrayRef>;
-
 /// One input file.
 pub struct IpcFile {
     /// Its path.
@@ -42,8 +40,14 @@ pub struct IpcFile {
     /// Its columns against the table's.
     pub converter: Converter,
     reader: FileReader,
+    found: Found,
+}
+
+/// What a file has.
+struct Found {
     schema: SchemaRef,
     batches: Vec<Batch>,
+    dictionaries: DictionaryMessages,
 }
 
 /// A record batch of it.
@@ -51,13 +55,14 @@ struct Batch {
     span: Span,
     first_row: u64,
     rows: u64,
-    dictionaries: Arc<Dictionaries>,
+    dictionaries: Arc<Needed>,
 }
 
 /// Where a message stands.
 #[derive(Debug, Clone, Copy)]
-struct Span {
-    offset: u64,
+pub struct Span {
+    /// Its begin.
+    pub offset: u64,
     /// With the length in front of it.
     metadata_bytes: u64,
     body_bytes: u64,
@@ -67,7 +72,7 @@ struct Span {
 type Rule<T> = Result<T, String>;
 
 impl IpcFile {
-    /// Finds the messages, reads the dictionaries and matches the columns.
+    /// Finds the messages and matches the columns.
     pub fn open(
         fs: &Fs,
         path: &Path,
@@ -77,28 +82,32 @@ impl IpcFile {
     ) -> Result<IpcFile> {
         let messages = Messages { reader: fs.open(path)? };
         let refused = |rule: String| Error::invalid(format!("cannot load {}: {rule}", path.display()));
-        let (source, batches) = messages.find().map_err(refused)?;
-        let converter = Converter::of_schema(schema, arrow, &source, defaults, &path.display().to_string())?;
-        Ok(IpcFile { path: path.into(), converter, reader: messages.reader, schema: source, batches })
+        let found = messages.find().map_err(refused)?;
+        let converter = Converter::of_schema(schema, arrow, &found.schema, defaults, &path.display().to_string())?;
+        Ok(IpcFile { path: path.into(), converter, reader: messages.reader, found })
     }
 
     /// For each batch its rows and bytes.
     pub fn sizes(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.batches.iter().map(|batch| (batch.rows, batch.span.metadata_bytes + batch.span.body_bytes))
+        self.found.batches.iter().map(|batch| (batch.rows, batch.span.metadata_bytes + batch.span.body_bytes))
     }
 
-    /// Decodes a batch; with the number of its first row in the file, from 1.
-    pub fn read(&self, index: usize) -> Result<(RecordBatch, u64)> {
-        let batch = &self.batches[index];
+    /// Decodes a batch; with the number of its first row in the file, from 1. The dictionaries may be of any batch before.
+    pub fn read(&self, index: usize, dictionaries: &mut DecodedDictionaries) -> Result<(RecordBatch, u64)> {
+        let Found { schema, batches, dictionaries: all } = &self.found;
+        let batch = &batches[index];
         let messages = Messages { reader: self.reader.clone() };
-        let decode = || -> Rule<RecordBatch> {
+        let mut decode = || -> Rule<RecordBatch> {
             let metadata = messages.metadata(&batch.span)?;
             let message = message(&metadata)?;
             let header = message.header_as_record_batch().ok_or("a message is no record batch")?;
+            let read = |span: &Span, bytes_max, decoded: &mut Dictionaries| {
+                messages.read_dictionary(span, schema, bytes_max, decoded)
+            };
+            let dictionaries = dictionaries.bring_up(&self.path, (all, &batch.dictionaries), BODY_BYTES_MAX, read)?;
             let body = messages.body(&batch.span)?;
-            check_batch(&header, self.schema.fields(), &body, BODY_BYTES_MAX)?;
-            read_record_batch(&body, header, self.schema.clone(), &batch.dictionaries, None, &message.version())
-                .map_err(damaged)
+            check_batch(&header, schema.fields(), &body, BODY_BYTES_MAX)?;
+            read_record_batch(&body, header, schema.clone(), dictionaries, None, &message.version()).map_err(damaged)
         };
         let decoded = decode().map_err(|rule| {
             Error::invalid(format!("cannot load {}, batch {}: {rule}", self.path.display(), index + 1))
@@ -112,7 +121,7 @@ impl IpcFile {
 pub fn ipc_schema(fs: &Fs, path: &Path) -> Result<SchemaRef> {
     let messages = Messages { reader: fs.open(path)? };
     let found = messages.find().map_err(|rule| Error::invalid(format!("cannot load {}: {rule}", path.display())))?;
-    Ok(found.0)
+    Ok(found.schema)
 }
 
 /// The messages of a file.
@@ -121,7 +130,7 @@ struct Messages {
 }
 
 impl Messages {
-    fn find(&self) -> Rule<(SchemaRef, Vec<Batch>)> {
+    fn find(&self) -> Rule<Found> {
         let mut begin = [0; MAGIC.len()];
         let is_file = self.reader.size_bytes() >= begin.len() as u64 && {
             self.read(0, &mut begin)?;
@@ -130,7 +139,7 @@ impl Messages {
         if is_file { self.find_in_file() } else { self.find_in_stream() }
     }
 
-    fn find_in_file(&self) -> Rule<(SchemaRef, Vec<Batch>)> {
+    fn find_in_file(&self) -> Rule<Found> {
         let size = self.reader.size_bytes();
         let mut trailer = [0; TRAILER_BYTES as usize];
         let trailer_offset = size.checked_sub(TRAILER_BYTES).ok_or("it is cut off")?;
@@ -143,23 +152,21 @@ impl Messages {
         let schema = footer.schema().ok_or("its footer has no schema")?;
         check_schema(&schema)?;
         let schema = Arc::new(fb_to_schema(schema));
-        let mut dictionaries = Dictionaries::new();
+        let mut messages = Found::new(schema);
         for block in footer.dictionaries().into_iter().flatten() {
-            self.read_dictionary(&self.span(block)?, &schema, &mut dictionaries)?;
+            let span = self.span(block)?;
+            messages.add_dictionary(span, &message(&self.metadata(&span)?)?)?;
         }
-        let dictionaries = Arc::new(dictionaries);
-        let mut batches = Batches::default();
         for block in footer.recordBatches().into_iter().flatten() {
             let span = self.span(block)?;
-            batches.add(span, &message(&self.metadata(&span)?)?, &dictionaries)?;
+            messages.add_batch(span, &message(&self.metadata(&span)?)?)?;
         }
-        Ok((schema, batches.found))
+        Ok(messages)
     }
 
-    fn find_in_stream(&self) -> Rule<(SchemaRef, Vec<Batch>)> {
+    fn find_in_stream(&self) -> Rule<Found> {
         let size = self.reader.size_bytes();
-        let (mut offset, mut schema, mut dictionaries) = (0, None, Arc::new(Dictionaries::new()));
-        let mut batches = Batches::default();
+        let (mut offset, mut found) = (0, None);
         while offset < size {
             let Some(metadata_bytes) = self.next_metadata_bytes(offset)? else { break };
             // What begins with an impossible length is something else, most likely.
@@ -170,23 +177,18 @@ impl Messages {
             span.body_bytes = u64::try_from(message.bodyLength()).map_err(|_| "a body has a negative length")?;
             let span = self.checked(span)?;
             offset = span.offset + span.metadata_bytes + span.body_bytes;
-            match (&schema, message.header_type()) {
+            match (&mut found, message.header_type()) {
                 (None, MessageHeader::Schema) => {
                     let header = message.header_as_schema().ok_or("its schema is damaged")?;
                     check_schema(&header)?;
-                    schema = Some(Arc::new(fb_to_schema(header)));
+                    found = Some(Found::new(Arc::new(fb_to_schema(header))));
                 }
-                (Some(schema), MessageHeader::DictionaryBatch) => {
-                    // Batches before keep what held for them.
-                    let mut next = dictionaries.as_ref().clone();
-                    self.read_dictionary(&span, schema, &mut next)?;
-                    dictionaries = Arc::new(next);
-                }
-                (Some(_), MessageHeader::RecordBatch) => batches.add(span, &message, &dictionaries)?,
+                (Some(found), MessageHeader::DictionaryBatch) => found.add_dictionary(span, &message)?,
+                (Some(found), MessageHeader::RecordBatch) => found.add_batch(span, &message)?,
                 (_, kind) => return Err(format!("a message of kind {kind:?} stands where none can be")),
             }
         }
-        Ok((schema.ok_or(NOT_ARROW)?, batches.found))
+        found.ok_or_else(|| NOT_ARROW.to_owned())
     }
 
     /// Length of the next message of a stream without its body; none at the end of the stream.
@@ -206,7 +208,15 @@ impl Messages {
         }
     }
 
-    fn read_dictionary(&self, span: &Span, schema: &SchemaRef, dictionaries: &mut Dictionaries) -> Rule<()> {
+    /// Adds values to those decoded before; gives the bytes that they take, which may be more than `bytes_max` if they lie
+    /// in the file as they are.
+    fn read_dictionary(
+        &self,
+        span: &Span,
+        schema: &SchemaRef,
+        bytes_max: u64,
+        dictionaries: &mut Dictionaries,
+    ) -> Rule<u64> {
         let metadata = self.metadata(span)?;
         let message = message(&metadata)?;
         let header = message.header_as_dictionary_batch().ok_or("a message is no dictionary")?;
@@ -214,8 +224,9 @@ impl Messages {
             .ok_or_else(|| format!("no column has the dictionary {}", header.id()))?;
         let values = header.data().ok_or("a dictionary has no values")?;
         let body = self.body(span)?;
-        check_batch(&values, &[field].into(), &body, BODY_BYTES_MAX)?;
-        read_dictionary(&body, header, schema, dictionaries, &message.version()).map_err(damaged)
+        let bytes = check_batch(&values, &[field].into(), &body, bytes_max)?;
+        read_dictionary(&body, header, schema, dictionaries, &message.version()).map_err(damaged)?;
+        Ok(bytes)
     }
 
     fn span(&self, block: &Block) -> Rule<Span> {
@@ -264,19 +275,22 @@ impl Messages {
     }
 }
 
-/// Record batches found so far.
-#[derive(Default)]
-struct Batches {
-    found: Vec<Batch>,
-}
+impl Found {
+    fn new(schema: SchemaRef) -> Found {
+        Found { schema, batches: Vec::new(), dictionaries: DictionaryMessages::default() }
+    }
 
-impl Batches {
-    fn add(&mut self, span: Span, message: &Message<'_>, dictionaries: &Arc<Dictionaries>) -> Rule<()> {
+    fn add_batch(&mut self, span: Span, message: &Message<'_>) -> Rule<()> {
         let header = message.header_as_record_batch().ok_or("a message is no record batch")?;
         let rows = u64::try_from(header.length()).map_err(|_| "a batch has a negative number of rows")?;
-        let first_row = self.found.last().map_or(1, |batch| batch.first_row.saturating_add(batch.rows));
-        self.found.push(Batch { span, first_row, rows, dictionaries: dictionaries.clone() });
+        let first_row = self.batches.last().map_or(1, |batch| batch.first_row.saturating_add(batch.rows));
+        self.batches.push(Batch { span, first_row, rows, dictionaries: self.dictionaries.needed() });
         Ok(())
+    }
+
+    fn add_dictionary(&mut self, span: Span, message: &Message<'_>) -> Rule<()> {
+        let header = message.header_as_dictionary_batch().ok_or("a message is no dictionary")?;
+        self.dictionaries.add(header.id(), header.isDelta(), span)
     }
 }
 

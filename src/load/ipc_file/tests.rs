@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::{
-    Decimal128Array, DictionaryArray, Int64Array, ListArray, StringArray, StringViewArray, StructArray,
+    ArrayRef, Decimal128Array, DictionaryArray, Int64Array, ListArray, StringArray, StringViewArray, StructArray,
 };
 use arrow::datatypes::{DataType as ArrowType, Field, Int32Type, Int64Type, Schema};
 use arrow::ipc::CompressionType;
@@ -57,7 +57,8 @@ fn read(bytes: &[u8], table: &Arc<TableSchema>) -> Result<Vec<(RecordBatch, u64)
     let (fs, path) = (SimFs::new().fs(), Path::new("/in.arrow"));
     fs.replace(path, bytes)?;
     let file = IpcFile::open(&fs, path, table, &table.to_arrow(), &Defaults::new(table, 0)?)?;
-    (0..file.sizes().count()).map(|index| file.read(index)).collect()
+    let mut dictionaries = DecodedDictionaries::default();
+    (0..file.sizes().count()).map(|index| file.read(index, &mut dictionaries)).collect()
 }
 
 fn table() -> Arc<TableSchema> {
@@ -138,13 +139,12 @@ fn nested_columns_are_checked_part_by_part() {
             let (fs, path) = (SimFs::new().fs(), Path::new("/in.arrow"));
             fs.replace(path, bytes).unwrap();
             let messages = Messages { reader: fs.open(path).unwrap() };
-            let (schema, batches) = messages.find()?;
+            let Found { schema, batches, .. } = messages.find()?;
             let metadata = messages.metadata(&batches[0].span)?;
             let (message, body) = (message(&metadata)?, messages.body(&batches[0].span)?);
             let header = message.header_as_record_batch().ok_or("none")?;
             check_batch(&header, schema.fields(), &body, BODY_BYTES_MAX)?;
-            read_record_batch(&body, header, schema, &batches[0].dictionaries, None, &message.version())
-                .map_err(damaged)
+            read_record_batch(&body, header, schema, &Dictionaries::new(), None, &message.version()).map_err(damaged)
         };
         assert_eq!(decode(&bytes).unwrap(), batch);
         for position in 0..bytes.len() {
@@ -176,4 +176,80 @@ fn other_files_are_refused() {
         let error = read(bytes, &table()).unwrap_err().to_string();
         assert!(error.starts_with("cannot load /in.arrow"), "{error}");
     }
+}
+
+#[test]
+fn lz4_buffers_longer_than_they_say_are_refused_before_they_are_decompressed() {
+    // A mebibyte of one byte is a few thousand bytes.
+    let text = StringArray::from(vec!["x".repeat(1 << 20)]);
+    let long = RecordBatch::try_from_iter_with_nullable([("name", Arc::new(text) as ArrayRef, true)]).unwrap();
+    let bytes = bytes_of(Form::Stream, Some(CompressionType::LZ4_FRAME), &[long]);
+    let said = (1i64 << 20).to_le_bytes();
+    let position = bytes.windows(8).rposition(|window| window == said).unwrap();
+    for length in [1, 12, (1 << 20) - 1, (1 << 20) + 1] {
+        let mut bytes = bytes.clone();
+        bytes[position..position + 8].copy_from_slice(&i64::to_le_bytes(length));
+        let error = read(&bytes, &table()).unwrap_err().to_string();
+        assert!(error.contains(&format!("says that it has {length} bytes, which is wrong")), "{error}");
+    }
+    assert!(read(&bytes, &table()).is_ok());
+}
+
+/// Batches of two columns, each with a dictionary of its own of a thousand bytes and more, which is another in every batch.
+fn batches_of_dictionaries(count: usize) -> Vec<RecordBatch> {
+    let column = |name: &str, number: usize| -> ArrayRef {
+        let texts = (0..40).map(|text| format!("{name} of batch {number} with text {text}"));
+        Arc::new(
+            texts.map(Some).collect::<Vec<_>>().iter().map(Option::as_deref).collect::<DictionaryArray<Int32Type>>(),
+        )
+    };
+    let batch = |number| {
+        RecordBatch::try_from_iter_with_nullable([
+            ("name", column("name", number), true),
+            ("city", column("city", number / 3), true),
+        ])
+    };
+    (0..count).map(|number| batch(number).unwrap()).collect()
+}
+
+#[test]
+fn dictionaries_of_earlier_batches_are_not_kept() {
+    let written = batches_of_dictionaries(30);
+    for compression in COMPRESSIONS {
+        let (fs, path) = (SimFs::new().fs(), Path::new("/in.arrow"));
+        fs.replace(path, &bytes_of(Form::Stream, compression, &written)).unwrap();
+        let table = table();
+        let open = || IpcFile::open(&fs, path, &table, &table.to_arrow(), &Defaults::new(&table, 0).unwrap()).unwrap();
+        let (file, other) = (open(), open());
+        let mut dictionaries = DecodedDictionaries::default();
+        // In any order, and with those of another file between.
+        for index in [0, 1, 2, 3, 29, 4, 28, 27, 5] {
+            assert_eq!(file.read(index, &mut dictionaries).unwrap().0, written[index]);
+            assert_eq!(dictionaries.bytes().len(), 2);
+            assert!(dictionaries.bytes().values().sum::<u64>() < 10_000);
+            if index == 3 {
+                assert_eq!(other.read(3, &mut dictionaries).unwrap().0, written[3]);
+            }
+        }
+    }
+}
+
+#[test]
+fn all_dictionaries_of_a_batch_together_are_bounded() {
+    let (fs, path) = (SimFs::new().fs(), Path::new("/in.arrow"));
+    fs.replace(path, &bytes_of(Form::Stream, Some(CompressionType::ZSTD), &batches_of_dictionaries(2))).unwrap();
+    let messages = Messages { reader: fs.open(path).unwrap() };
+    let found = messages.find().unwrap();
+    let bring_up = |bytes_max| {
+        let mut dictionaries = DecodedDictionaries::default();
+        let needed = (&found.dictionaries, found.batches[1].dictionaries.as_ref());
+        let read = |span: &Span, bytes_max, decoded: &mut Dictionaries| {
+            messages.read_dictionary(span, &found.schema, bytes_max, decoded)
+        };
+        dictionaries.bring_up(&path.into(), needed, bytes_max, read).map(drop)
+    };
+    // Each has 40 texts of about 30 bytes.
+    assert_eq!(bring_up(4000), Ok(()));
+    let error = bring_up(2000).unwrap_err();
+    assert!(error.contains("longer than") || error.contains("together"), "{error}");
 }

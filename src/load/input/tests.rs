@@ -1,0 +1,51 @@
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use arrow::array::{Array, ArrayRef, StringViewBuilder};
+use arrow::ipc::writer::StreamWriter;
+
+use super::*;
+use crate::fs::SimFs;
+use crate::schema::{DataType, TableSpec};
+
+/// So many rows of one text of a mebibyte, in little more than a mebibyte.
+fn views(rows: usize) -> RecordBatch {
+    let mut builder = StringViewBuilder::new().with_deduplicate_strings();
+    let text = "x".repeat(1 << 20);
+    (0..rows).for_each(|_| builder.append_value(&text));
+    RecordBatch::try_from_iter([("a", Arc::new(builder.finish()) as ArrayRef)]).unwrap()
+}
+
+/// Rows and bytes of the batches that a stream is loaded in.
+fn loaded(batches: &[RecordBatch]) -> Vec<(usize, usize)> {
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut bytes, &batches[0].schema()).unwrap();
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    writer.finish().unwrap();
+    let (fs, path) = (SimFs::new().fs(), PathBuf::from("/in.arrows"));
+    fs.replace(&path, &bytes).unwrap();
+    let spec = TableSpec::new().column("a", DataType::String);
+    let schema = Arc::new(spec.build("t").unwrap().0);
+    let rejects = Rejects::new(&fs, Path::new("/"), 0.0, None).unwrap();
+    let input = Input::open(&fs, LoadSource::Ipc(vec![path]), &schema, 1 << 30, 0).unwrap();
+    let mut found = Vec::new();
+    let consume = &mut |batch: InputBatch| {
+        found.push((batch.rows.num_rows(), batch.rows.column(0).get_array_memory_size()));
+        Ok(())
+    };
+    input.for_each(0, &rejects, consume).unwrap();
+    found
+}
+
+#[test]
+fn views_of_one_long_text_are_loaded_in_pieces_of_bounded_size() {
+    let found = loaded(&[views(100)]);
+    assert_eq!(found.iter().map(|(rows, _)| rows).sum::<usize>(), 100);
+    assert!(found.iter().all(|(_, bytes)| *bytes <= 17 << 20), "{found:?}");
+    // Also many batches that are small in the file.
+    let batches = vec![views(12); 8];
+    let found = loaded(&batches);
+    assert_eq!(found.iter().map(|(rows, _)| rows).sum::<usize>(), 96);
+    assert!(found.iter().all(|(_, bytes)| *bytes <= 33 << 20), "{found:?}");
+}
