@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::schema::DataType;
 
 /// Largest exponent that is written out; greater ones fit no column that needs it.
-const EXPONENT_MAX: i64 = 100;
+const EXPONENT_MAX: u64 = 100;
 
 /// The text that a column of this type is to be given for a JSON value other than null; `None` if it holds no such value.
 ///
@@ -41,7 +41,7 @@ fn plain_number(json: &str, is_whole: bool) -> Option<Cow<'_, str>> {
     if exponent == 0 && (fraction.is_empty() || !is_whole) {
         return Some(Cow::Borrowed(mantissa));
     }
-    if exponent.abs() > EXPONENT_MAX {
+    if exponent.unsigned_abs() > EXPONENT_MAX {
         return None;
     }
     let (sign, whole) = whole.strip_prefix('-').map_or(("", whole), |whole| ("-", whole));
@@ -75,6 +75,9 @@ mod tests {
             ("1200e-2", Some("0012"), Some("0012.00")),
             ("0e0", Some("0"), Some("0")),
             ("1e101", None, None),
+            ("1e-101", None, None),
+            ("1e9223372036854775807", None, None),
+            ("1e-9223372036854775808", None, None),
             ("1e-99999999999999999999", None, None),
         ] {
             assert_eq!(plain_number(json, true).as_deref(), whole, "{json}");
