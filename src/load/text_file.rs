@@ -131,13 +131,16 @@ impl TextFile {
             if std::mem::take(&mut at_begin) && bytes.starts_with(BYTE_ORDER_MARK) {
                 bytes.drain(..BYTE_ORDER_MARK.len());
             }
-            while skip_lines > 0 && !bytes.is_empty() {
-                let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |position| position + 1);
-                if bytes[end - 1] == b'\n' {
-                    (skip_lines, state.line) = (skip_lines - 1, state.line + 1);
+            let mut begin = 0;
+            while skip_lines > 0 && begin < bytes.len() {
+                match bytes[begin..].iter().position(|byte| *byte == b'\n') {
+                    Some(length) => {
+                        (begin, skip_lines, state.line) = (begin + length + 1, skip_lines - 1, state.line + 1)
+                    }
+                    None => begin = bytes.len(),
                 }
-                bytes.drain(..end);
             }
+            bytes.drain(..begin);
             let end = if is_last { Some(bytes.len()) } else { cut.end_of_records(&bytes) };
             if let Some(end) = end {
                 state.rest = bytes.split_off(end);
@@ -286,6 +289,13 @@ mod tests {
         assert_eq!(read(b"a\nb", 7).unwrap(), (String::new(), vec![]));
         let long = [vec![b'x'; 3 * CHUNK_BYTES], b"\nhead\n1\n2\n".to_vec()].concat();
         assert_eq!(read(&long, 1).unwrap(), ("1\n2\n".to_owned(), vec![3]));
+    }
+
+    #[test]
+    fn millions_of_lines_are_skipped_without_moving_the_rest_for_each() {
+        let lines = 4 << 20;
+        let text = [vec![b'\n'; lines], b"head\n1\n".to_vec()].concat();
+        assert_eq!(read(&text, lines as u64).unwrap(), ("1\n".to_owned(), vec![lines as u64 + 2]));
     }
 
     #[test]
