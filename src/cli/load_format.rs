@@ -55,7 +55,8 @@ struct CsvArguments {
     /// quote stands for one.
     #[arg(long, value_name = "CHAR")]
     escape: Option<String>,
-    /// Text that means NULL; without it an empty field that is not quoted.
+    /// Text that, unquoted, means NULL; in a column declared NOT NULL such a row does not fit. Without it an empty field that
+    /// is not quoted is NULL, or an empty text in a column declared NOT NULL.
     #[arg(long, value_name = "TEXT")]
     null: Option<String>,
     /// Leave off white space around fields.

@@ -2,7 +2,7 @@
 //!
 //! RFC 4180 with any one-byte separator and quote; lines end with LF or CRLF; a UTF-8 byte order mark is skipped. A field
 //! is quoted as a whole or not at all, so that the end of a record can be told by counting quotes. A quoted field is
-//! never NULL. Lines without any byte are skipped, except in a table of one column, where they are an empty field.
+//! never NULL, and in a column declared NOT NULL no empty field is. Lines without any byte are skipped, except in a table of one column, where they are an empty field.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -128,9 +128,10 @@ impl CsvReading {
             };
             let column = &self.schema.columns[*column];
             let last = index + 1 == expected;
-            let misfit = if !field.quoted && column.nullable && field.text == self.options.null_text {
+            let may_be_null = !field.quoted && (column.nullable || !self.options.null_text.is_empty());
+            let misfit = if may_be_null && field.text == self.options.null_text {
                 builder.push_null();
-                None
+                (!column.nullable).then(|| rules::null_of(row, column))
             } else if !builder.push(&field.text) {
                 Some(rules::misfit_of(&field.text, row, column))
             } else {

@@ -23,7 +23,7 @@ use crate::load::csv_records::Dialect;
 pub struct CsvOptions {
     /// Whether the first line of each file, after those skipped, names the columns; without it they come in table order.
     pub header: bool,
-    /// The columns in the order of the fields, whatever a header says.
+    /// The columns in the order of the fields, whatever a header says; at least one.
     pub columns: Option<Vec<String>>,
     /// Lines at the begin of each file that are skipped.
     pub skip_lines: u64,
@@ -33,7 +33,8 @@ pub struct CsvOptions {
     pub quote: Option<u8>,
     /// Byte that takes its meaning from the one after it, inside quotes; doubling quotes goes on to work.
     pub escape: Option<u8>,
-    /// Text that means NULL where the column allows it; an unquoted empty field by default.
+    /// Text that, unquoted, means NULL; an empty field by default, though not in a column declared NOT NULL, where it is an
+    /// empty text.
     pub null_text: String,
     /// Whether white space around fields is no part of them; what stands inside quotes is.
     pub trim: bool,
@@ -62,8 +63,11 @@ impl Default for CsvOptions {
 }
 
 impl CsvOptions {
-    /// Separator, quote and escape must be different ASCII characters that end no line.
+    /// Separator, quote and escape must be different ASCII characters that end no line, and records must have fields.
     pub(crate) fn check(&self) -> Result<()> {
+        if self.columns.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Error::invalid("the list of the columns of CSV files is empty: name them, or give no list"));
+        }
         let usable = |byte: u8| byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | 0);
         let bytes: Vec<u8> =
             [Some(self.separator), self.quote, self.escape.filter(|escape| self.quote != Some(*escape))]

@@ -7,6 +7,7 @@ use arrow::buffer::OffsetBuffer;
 use crate::error::Error;
 use crate::load::misfit::Misfit;
 use crate::load::place::{Place, shown};
+use crate::load::rules::NOT_NULL;
 use crate::schema::{Column, DataType};
 
 /// The values of a column or of a part of a nested one.
@@ -65,7 +66,7 @@ impl<'a> Part<'a> {
 
     /// The error for a NULL where none may be.
     pub fn null(&self, value: usize) -> Error {
-        let rule = if self.lists.is_empty() { "the table declares it NOT NULL" } else { "a key is never NULL" };
+        let rule = if self.lists.is_empty() { NOT_NULL } else { "a key is never NULL" };
         self.place.error(self.broken(value, format!("column {:?} is NULL, but {rule}", self.path)))
     }
 

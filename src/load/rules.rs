@@ -13,6 +13,9 @@ use crate::schema::{Column, DataType};
 
 /// 0001-01-01 and 9999-12-31 in days since 1970-01-01.
 const DAYS: (i32, i32) = (-719_162, 2_932_896);
+/// Why NULL is none of a column's values.
+pub const NOT_NULL: &str = "the table declares it NOT NULL";
+
 const DAY_MICROSECONDS: i64 = 86_400_000_000;
 
 /// The misfit of a text that is no value of the column's type.
@@ -20,6 +23,12 @@ pub fn misfit_of(text: &str, row: usize, column: &Column) -> Misfit {
     let name = column.name.as_str();
     let reason = format!("value {} of column {name:?} does not fit {}", shown(text), column.data_type);
     Misfit { value: Some(text.to_owned()), ..Misfit::of_column(row, name, reason) }
+}
+
+/// The misfit of NULL in a column that does not allow it.
+pub fn null_of(row: usize, column: &Column) -> Misfit {
+    let name = column.name.as_str();
+    Misfit::of_column(row, name, format!("column {name:?} is NULL, but {NOT_NULL}"))
 }
 
 /// Checks every value of a column or of a part of one; the parts of nested values are checked by themselves.

@@ -88,9 +88,26 @@ fn null_text_counts_only_where_null_is_allowed_and_unquoted() {
     let rows = read_with(b"id|name|price\n1|\\N|\\N\n2||3\n3|'\\N'|4\n", &options, &table()).unwrap();
     assert_eq!(rows, ["1|NULL|NULL", "2||3.00", "3|\\N|4.00"]);
     let error = read_with(b"id|name|price\n\\N|a|1\n", &options, &table()).unwrap_err().to_string();
-    assert!(error.contains("line 2") && error.contains("\"id\"") && error.contains("BIGINT"), "{error}");
+    assert!(error.contains("line 2: column \"id\" is NULL, but the table declares it NOT NULL"), "{error}");
+    let error = read("id,name,price\n,a,1\n").unwrap_err().to_string();
+    assert!(error.contains("line 2: value \"\" of column \"id\" does not fit BIGINT"), "{error}");
     let text = Arc::new(TableSpec::new().column("a", DataType::String).build("t").unwrap().0);
     assert_eq!(read_with(b"a\nx\n\ny\n", &CsvOptions::default(), &text).unwrap(), ["x", "", "y"]);
+}
+
+#[test]
+fn null_text_that_was_chosen_is_no_text_of_a_column_that_is_not_null() {
+    let text = Arc::new(TableSpec::new().column("a", DataType::String).build("t").unwrap().0);
+    let options = CsvOptions { null_text: "NULL".to_owned(), ..CsvOptions::default() };
+    let error = read_with(b"a\nx\nNULL\n", &options, &text).unwrap_err().to_string();
+    assert!(error.contains("line 3: column \"a\" is NULL, but the table declares it NOT NULL"), "{error}");
+    assert_eq!(read_with(b"a\nx\n\"NULL\"\n\n", &options, &text).unwrap(), ["x", "NULL", ""]);
+}
+
+#[test]
+fn lists_of_no_columns_are_refused() {
+    let options = CsvOptions { columns: Some(Vec::new()), ..CsvOptions::default() };
+    assert!(options.check().unwrap_err().to_string().contains("is empty"));
 }
 
 #[test]
