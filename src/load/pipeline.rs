@@ -14,7 +14,7 @@ use crate::load::buffer::{Buffers, Full};
 use crate::load::input::{Input, InputBatch};
 use crate::load::place::Place;
 use crate::load::rejects::Rejects;
-use crate::load::route::Router;
+use crate::load::route::{Router, Routing};
 use crate::load::scatter::{Routed, scatter};
 use crate::pool::MemoryShare;
 use crate::progress::{Observer, Phase, PhaseGuard};
@@ -160,10 +160,7 @@ impl Running<'_> {
         }
         let target = self.target;
         let (rows_read, input_bytes) = (batch.rows.num_rows() as u64, batch.input_bytes);
-        let route = |rows: &RecordBatch, place: &Place| {
-            Ok(Routed { tablets: target.router.route(rows, place)?, rows: rows.clone() })
-        };
-        let (routed, _) = target.rejects.keep_fitting(&batch.rows, batch.place, route)?;
+        let routed = self.route(batch.rows, batch.place)?;
         target.rejects.count_fitting(routed.rows.num_rows() as u64);
         pending.push(batch.sequence, routed);
         self.phase.advance(rows_read, input_bytes);
@@ -171,6 +168,16 @@ impl Running<'_> {
             self.hand_over(pending)?;
         }
         Ok(())
+    }
+
+    /// The rows that a partition takes, with their tablets.
+    fn route(&self, mut rows: RecordBatch, mut place: Place) -> Result<Routed> {
+        loop {
+            match self.target.router.route(&rows)? {
+                Routing::Tablets(tablets) => return Ok(Routed { rows, tablets }),
+                Routing::Lost(misfits) => (rows, place) = self.target.rejects.leave_out(rows, place, misfits)?,
+            }
+        }
     }
 
     /// Splits what is pending by tablet; then as much is written as the memory demands.

@@ -6,11 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::util::display::array_value_to_string;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::{BucketIndex, ColumnId, TabletId};
 use crate::load::fresh_partitions::FreshPartitions;
 use crate::load::misfit::Misfit;
-use crate::load::place::{Place, shown};
+use crate::load::place::shown;
 use crate::schema::{Distribution, PartitionBounds, PartitionMeta, TableSchema, bucket_hashes, bucket_of, route_rows};
 use crate::table::{LiveTable, TableVersion};
 
@@ -24,6 +24,14 @@ pub struct Router {
     hash_columns: Vec<usize>,
     /// For RANDOM: counts batches.
     turn: AtomicU32,
+}
+
+/// Where the rows of a batch go.
+pub enum Routing {
+    /// For each row the number of its tablet.
+    Tablets(Vec<u32>),
+    /// Not all of them anywhere: those that no partition takes.
+    Lost(Vec<Misfit>),
 }
 
 /// Partitions and their tablets.
@@ -80,13 +88,20 @@ impl Router {
         self.made.into_partitions()
     }
 
-    /// For each row the number of its tablet.
-    pub fn route(&self, batch: &RecordBatch, place: &Place) -> Result<Vec<u32>> {
+    /// Where each row goes.
+    pub fn route(&self, batch: &RecordBatch) -> Result<Routing> {
         if batch.num_rows() == 0 {
-            return Ok(Vec::new());
+            return Ok(Routing::Tablets(Vec::new()));
         }
-        let (partitions, tablets) = self.partitions_of(batch, place)?;
-        self.tablets_of(batch, &partitions, &tablets)
+        let (routed, tablets) = self.partitions_of(batch)?;
+        match routed.iter().copied().collect::<Option<Vec<u32>>>() {
+            Some(partitions) => self.tablets_of(batch, &partitions, &tablets).map(Routing::Tablets),
+            None => {
+                let columns = columns(batch, &self.partition_columns);
+                let lost = (0..routed.len()).filter(|row| routed[*row].is_none());
+                Ok(Routing::Lost(lost.map(|row| self.no_partition(&columns, row)).collect()))
+            }
+        }
     }
 
     /// For each row the position of its tablet.
@@ -111,11 +126,11 @@ impl Router {
         self.tablets.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// For each row the position of its partition among those of the tablets given with it.
-    fn partitions_of(&self, batch: &RecordBatch, place: &Place) -> Result<(Vec<u32>, Arc<Tablets>)> {
+    /// For each row the position of its partition, if one takes it, among those of the tablets given with it.
+    fn partitions_of(&self, batch: &RecordBatch) -> Result<(Vec<Option<u32>>, Arc<Tablets>)> {
         let mut tablets = self.tablets();
         if tablets.partitions.len() == 1 && tablets.partitions[0].bounds == PartitionBounds::All {
-            return Ok((vec![0; batch.num_rows()], tablets));
+            return Ok((vec![Some(0); batch.num_rows()], tablets));
         }
         let columns = columns(batch, &self.partition_columns);
         let route = |tablets: &Tablets| {
@@ -127,14 +142,7 @@ impl Router {
             tablets = self.make_partitions(&columns, &routed)?;
             routed = route(&tablets)?;
         }
-        let partitions: Option<Vec<u32>> = routed.iter().copied().collect();
-        match partitions {
-            Some(partitions) => Ok((partitions, tablets)),
-            None => {
-                let row = routed.iter().position(Option::is_none).unwrap_or_default();
-                Err(self.no_partition(&columns, row, place))
-            }
-        }
+        Ok((routed, tablets))
     }
 
     /// With partitions for the rows that have none.
@@ -151,7 +159,7 @@ impl Router {
         Ok(tablets.clone())
     }
 
-    fn no_partition(&self, columns: &[ArrayRef], row: usize, place: &Place) -> Error {
+    fn no_partition(&self, columns: &[ArrayRef], row: usize) -> Misfit {
         let values: Vec<String> = self
             .partition_columns
             .iter()
@@ -165,7 +173,7 @@ impl Router {
             })
             .collect();
         let reason = format!("no partition takes ({}); add one that does, or leave the row out", values.join(", "));
-        place.error(Misfit::of_row(row, reason))
+        Misfit::of_row(row, reason)
     }
 }
 
