@@ -19,6 +19,8 @@ pub const PARTITIONS_MAX: usize = 100_000;
 pub const PARTITIONS_MADE_BY_LOAD_MAX: usize = 4_096;
 /// Most tablets of a table: partitions times buckets.
 pub const TABLETS_MAX: u64 = 1_000_000;
+/// Most rows that the error file of a load tells of; more of them are counted.
+pub const ERROR_FILE_ROWS_MAX: u64 = 1_000_000;
 /// Longest VARCHAR and CHAR, in bytes of UTF-8.
 pub const VARCHAR_BYTES_MAX: u32 = 1_048_576;
 /// Largest document of our own (catalog, manifest, pin, record) after decompression, in bytes.

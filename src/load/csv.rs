@@ -4,6 +4,7 @@
 //! is quoted as a whole or not at all, so that the end of a record can be told by counting quotes. A quoted field is
 //! never NULL, and in a column declared NOT NULL no empty field is. Lines without any byte are skipped, except in a table of one column, where they are an empty field.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -22,6 +23,8 @@ use crate::load::rules;
 use crate::load::text::{TextColumn, TextFormats};
 use crate::load::text_file::{Chunk, Cut, TextFile, count};
 use crate::schema::TableSchema;
+
+const NOT_TEXT: &str = "it is not UTF-8; convert the file first";
 
 /// One file being read.
 pub struct CsvFile {
@@ -76,8 +79,11 @@ impl CsvFile {
     pub fn parse(&self, chunk: &Chunk, rejects: &Rejects) -> Result<(RecordBatch, Place)> {
         let CsvReading { formats, schema, columns, .. } = &self.reading;
         let columns = columns.get().map_or(&[][..], Vec::as_slice);
-        let mut records = self.reading.records(&chunk.text.bytes, chunk.text.first_line)?;
-        let rows_about = chunk.text.bytes.len() / (columns.len() * 8).max(16);
+        let bytes = &chunk.text.bytes;
+        let text = as_text(bytes);
+        let is_text = matches!(text, Cow::Borrowed(_));
+        let mut records = Records::new(&text, chunk.text.first_line, self.reading.options.dialect());
+        let rows_about = bytes.len() / (columns.len() * 8).max(16);
         let mut builders: Vec<TextColumn> = columns
             .iter()
             .map(|column| TextColumn::new(&schema.columns[*column].data_type, rows_about).with_formats(formats))
@@ -87,14 +93,20 @@ impl CsvFile {
         while records.skip_empty_lines(columns.len() > 1) {
             let row = starts.len();
             let lines = (records.line() - chunk.text.first_line) as u32;
-            starts.push(RecordStart { lines, offset: records.position() as u32 });
-            if let Some(misfit) = self.reading.parse_record(&mut records, row, columns, &mut builders)? {
+            let begin = records.position();
+            starts.push(RecordStart { lines, offset: begin as u32 });
+            let mut misfit = self.reading.parse_record(&mut records, row, columns, &mut builders)?;
+            if !is_text && std::str::from_utf8(&bytes[begin..records.position()]).is_err() {
+                misfit = Some(Misfit::of_row(row, NOT_TEXT));
+            }
+            if let Some(misfit) = misfit {
                 // The row stays until all are there, so that the columns keep their length.
                 builders.iter_mut().filter(|builder| builder.len() == row).for_each(TextColumn::push_null);
                 misfits.push(misfit);
             }
         }
         let rows = starts.len();
+        chunk.text.rows.tell(rows);
         let arrays = builders.into_iter().map(TextColumn::finish).collect::<Vec<_>>();
         let fields = columns
             .iter()
@@ -158,16 +170,6 @@ impl CsvReading {
         match_columns(&self.schema, &names, &self.path.display().to_string())
     }
 
-    fn records<'a>(&self, bytes: &'a [u8], line: u64) -> Result<Records<'a>> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Records::new(text, line, self.options.dialect())),
-            Err(error) => {
-                let line = line + count(&bytes[..error.valid_up_to()], b'\n');
-                Err(self.error(line, "it is not UTF-8; convert the file first"))
-            }
-        }
-    }
-
     fn error(&self, line: u64, rule: impl std::fmt::Display) -> Error {
         Error::invalid(format!("cannot load {}, line {line}: {rule}", self.path.display()))
     }
@@ -199,7 +201,9 @@ impl Cut for CsvReading {
     fn begin_of_records(&self, bytes: &[u8]) -> Result<usize> {
         let (mut names, mut begin) = (Vec::new(), 0);
         if self.options.header {
-            let mut records = self.records(bytes, self.options.skip_lines + 1)?;
+            let text = as_text(bytes);
+            let line = self.options.skip_lines + 1;
+            let mut records = Records::new(&text, line, self.options.dialect());
             while let Some(field) = records.next_field().map_err(|rule| self.error(records.line(), rule))? {
                 names.push(field.text.into_owned());
                 if field.end == FieldEnd::Record {
@@ -207,6 +211,7 @@ impl Cut for CsvReading {
                 }
             }
             begin = records.position();
+            std::str::from_utf8(&bytes[..begin]).map_err(|_| self.error(line, NOT_TEXT))?;
         }
         let columns = match (&self.options.columns, self.options.header) {
             (Some(names), _) => self.match_names(names)?,
@@ -217,6 +222,20 @@ impl Cut for CsvReading {
         let _ = self.columns.set(columns);
         Ok(begin)
     }
+}
+
+/// Where bytes are no UTF-8 there is a character for each that is no separator, quote or end of a line, so that records and
+/// fields stay in their place.
+fn as_text(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for part in bytes.utf8_chunks() {
+        text.push_str(part.valid());
+        text.extend(part.invalid().iter().map(|_| '\0'));
+    }
+    Cow::Owned(text)
 }
 
 /// Where only doubled quotes stand for quotes, every quote opens or closes, and their number tells how the bytes end.

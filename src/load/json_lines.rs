@@ -132,6 +132,7 @@ impl JsonFile {
                 }
             }
         }
+        chunk.text.rows.tell(starts.len());
         let arrays = builders.into_iter().zip(&missing).enumerate();
         let arrays =
             arrays.map(|(column, (builder, missing))| self.reading.defaults.fill(column, builder.finish(), missing));

@@ -31,6 +31,7 @@ mod pipeline;
 mod place;
 mod rejects;
 mod route;
+mod row_counts;
 mod rules;
 mod scatter;
 mod text;
@@ -102,8 +103,10 @@ pub struct LoadOptions {
     /// What makes a file unreadable, such as quotes that do not match, ends the load whatever the ratio.
     pub max_error_ratio: f64,
     /// A new file, outside the store, that tells of each row that does not fit, as one JSON object a line: `file` and
-    /// `line` or `row`, or `batch` and `row`, all from 1; `column`, `reason`, `value`; for text `record`, as it was read.
-    /// Values and records are cut at 4096 bytes. Made with the first such row, also if the load fails then.
+    /// `row`, for text also `line`, or `batch` and `row`, all from 1; `column`, `reason`, `value`; for text `record`, as it
+    /// was read. A row of a text file is counted without its header, skipped and empty lines, and not told once an earlier
+    /// part of the file could not be read. Values and records are cut at 4096 bytes. After a million lines there is one
+    /// more, with `more_rows`, which are counted and not told of. Made with the first such row, also if the load fails then.
     pub error_file: Option<PathBuf>,
 }
 
@@ -219,7 +222,7 @@ impl Table {
             rowset,
             sync: if few { SyncMode::EachFile } else { SyncMode::Batch },
             share: self.store.inner.load_budget.join(),
-            rejects: rejects.with_rows_total(input.totals().0),
+            rejects: rejects.of_load(input.totals().0, &options.observer),
         };
         let written = Written::default();
         let sealed = pipeline::run(&target, &input, &options.observer, &written);

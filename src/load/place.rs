@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::load::misfit::Misfit;
+use crate::load::row_counts::ChunkRows;
 
 /// The origin of the rows of one input batch.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct TextLines {
     pub bytes: Vec<u8>,
     /// Number of the first one, from 1.
     pub first_line: u64,
+    /// How many rows they are.
+    pub rows: ChunkRows,
 }
 
 /// Where a record begins in its text.
@@ -102,6 +105,16 @@ impl Place {
         }
     }
 
+    /// The number of a row in its text file, from 1, if it is in one and somebody knows; waits until the lines before are
+    /// parsed.
+    pub fn row_of_text(&self, row: usize) -> Option<u64> {
+        match self {
+            Place::Lines(_, _, text) => Some(text.rows.before()? + row as u64 + 1),
+            Place::Some(place, rows) => place.row_of_text(*rows.get(row)? as usize),
+            Place::Batch(_) | Place::Batches(_) | Place::Rows(..) => None,
+        }
+    }
+
     /// One row of the input batch.
     pub fn row(&self, row: usize) -> String {
         match self.name(row) {
@@ -130,9 +143,13 @@ pub fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::row_counts::RowCounts;
 
     fn lines() -> Place {
-        let text = TextLines { bytes: b"7,a\n\n8,\"b\nc\"\r\n9,d".to_vec(), first_line: 5 };
+        let counts = Arc::<RowCounts>::default();
+        let (before, rows) = (counts.next_chunk(), counts.next_chunk());
+        before.tell(3);
+        let text = TextLines { bytes: b"7,a\n\n8,\"b\nc\"\r\n9,d".to_vec(), first_line: 5, rows };
         let starts = [(0, 0), (2, 5), (4, 14)].map(|(lines, offset)| RecordStart { lines, offset });
         Place::Lines(Path::new("f.csv").into(), starts.to_vec(), Arc::new(text))
     }
@@ -148,6 +165,7 @@ mod tests {
         let some = place.of_rows(vec![2, 1]);
         assert_eq!((some.name(0), some.name(2)), (of(9, b"9,d"), None));
         assert_eq!(some.row(1), "f.csv, line 7");
+        assert_eq!((some.row_of_text(0), some.row_of_text(1), some.row_of_text(2)), (Some(6), Some(5), None));
     }
 
     #[test]

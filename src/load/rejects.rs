@@ -15,8 +15,10 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileWriter, Fs, SyncMode};
+use crate::limits::ERROR_FILE_ROWS_MAX;
 use crate::load::misfit::Misfit;
 use crate::load::place::{Place, RowName};
+use crate::progress::Observer;
 
 /// Once it is certain that a load fails, it goes on until this many rows are in the error file.
 const ROWS_AFTER_FAILURE: u64 = 1000;
@@ -28,8 +30,11 @@ pub struct Rejects {
     fs: Fs,
     ratio: f64,
     file: Option<PathBuf>,
+    /// Most rows that the file tells of.
+    told_max: u64,
     /// Rows of the whole input; 0 if nobody knows.
     rows_total: u64,
+    observer: Observer,
     /// Rows that fit, so far.
     fitting: AtomicU64,
     state: Mutex<State>,
@@ -38,6 +43,8 @@ pub struct Rejects {
 #[derive(Default)]
 struct State {
     count: u64,
+    /// Rows that the file tells of.
+    told: u64,
     first: Option<String>,
     writer: Option<FileWriter>,
 }
@@ -60,6 +67,13 @@ struct Line<'a> {
     record: Option<Cow<'a, str>>,
 }
 
+/// The last line of an error file that does not tell of all rows.
+#[derive(Serialize)]
+struct LastLine {
+    more_rows: u64,
+    reason: &'static str,
+}
+
 impl Rejects {
     /// None so far. `file` must not exist, its directory must, outside the store at `root`.
     pub fn new(fs: &Fs, root: &Path, ratio: f64, file: Option<&Path>) -> Result<Rejects> {
@@ -72,12 +86,22 @@ impl Rejects {
             check_error_file(&fs, root, file)?;
         }
         let file = file.map(Path::to_owned);
-        Ok(Rejects { fs, ratio, file, rows_total: 0, fitting: AtomicU64::new(0), state: Mutex::default() })
+        Ok(Rejects {
+            fs,
+            ratio,
+            file,
+            told_max: ERROR_FILE_ROWS_MAX,
+            rows_total: 0,
+            observer: Observer::silent(),
+            fitting: AtomicU64::new(0),
+            state: Mutex::default(),
+        })
     }
 
-    /// Knowing how many rows there are, a load fails as soon as too many of them are wrong.
-    pub fn with_rows_total(self, rows_total: u64) -> Rejects {
-        Rejects { rows_total, ..self }
+    /// Knowing how many rows there are, a load fails as soon as too many of them are wrong. Looking for them ends when the
+    /// load is cancelled.
+    pub fn of_load(self, rows_total: u64, observer: &Observer) -> Rejects {
+        Rejects { rows_total, observer: observer.clone(), ..self }
     }
 
     /// Runs `work` on the rows, or on those that fit, and gives its result with their place. The others are recorded.
@@ -113,6 +137,7 @@ impl Rejects {
     ) -> Result<()> {
         let half = length / 2;
         for (begin, length) in [(begin, half), (begin + half, length - half)] {
+            self.observer.check()?;
             match attempt(begin, length) {
                 Ok(()) => fitting.extend(begin as u32..(begin + length) as u32),
                 Err(error) => match Misfit::in_error(&error) {
@@ -146,13 +171,19 @@ impl Rejects {
         if self.ends_at_first() {
             return Err(place.error(misfit));
         }
+        self.observer.check()?;
+        // The number of a row may have to be waited for, so nobody else should have to meanwhile.
+        let row = self.file.as_ref().and_then(|_| place.row_of_text(misfit.row));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.count += 1;
         if state.first.is_none() {
             state.first = Some(place.error(misfit.clone()).to_string());
         }
-        if let Some(file) = &self.file {
-            self.write(&mut state, file, &line(place, &misfit))?;
+        if let Some(file) = &self.file
+            && state.told < self.told_max
+        {
+            state.told += 1;
+            self.write(&mut state, file, &line(place, row, &misfit))?;
         }
         let enough = self.file.is_none() || state.count >= ROWS_AFTER_FAILURE;
         match self.is_beyond(state.count, self.rows_total) && enough {
@@ -168,8 +199,14 @@ impl Rejects {
 
     /// Ends the error file, durably; its path if there is one.
     pub fn finish(&self) -> Result<Option<PathBuf>> {
-        let writer = self.state.lock().unwrap_or_else(PoisonError::into_inner).writer.take();
-        let (Some(writer), Some(file)) = (writer, &self.file) else { return Ok(None) };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(_), Some(file)) = (&state.writer, &self.file) else { return Ok(None) };
+        if state.count > state.told {
+            let more_rows = state.count - state.told;
+            let reason = "as many more rows do not fit, of which this file does not tell";
+            self.write(&mut state, file, &LastLine { more_rows, reason })?;
+        }
+        let Some(writer) = state.writer.take() else { return Ok(None) };
         writer.finish(SyncMode::EachFile)?;
         self.fs.sync_dir(directory(file))?;
         Ok(Some(file.clone()))
@@ -197,6 +234,9 @@ impl Rejects {
     fn beyond(&self, state: &State, more: &str) -> Error {
         let first = state.first.as_deref().unwrap_or("cannot load");
         let file = match &self.file {
+            Some(file) if state.count > state.told => {
+                format!("; {} tells of the first {}", file.display(), state.told)
+            }
             Some(file) => format!("; {} tells of each", file.display()),
             None => String::new(),
         };
@@ -207,7 +247,7 @@ impl Rejects {
         Error::invalid(format!("{first} ({rows} not fit, the load allows a ratio of {}{file})", self.ratio))
     }
 
-    fn write(&self, state: &mut State, file: &Path, line: &Line<'_>) -> Result<()> {
+    fn write(&self, state: &mut State, file: &Path, line: &impl Serialize) -> Result<()> {
         let writer = match &mut state.writer {
             Some(writer) => writer,
             none => none.insert(self.fs.create_file(file).map_err(|error| name_taken(error, file))?),
@@ -224,7 +264,8 @@ fn take(rows: &RecordBatch, numbers: &[u32], place: &Place) -> Result<RecordBatc
         .map_err(|error| Error::invalid(format!("cannot load {}: {error}", place.input())).with_source(error))
 }
 
-fn line<'a>(place: &'a Place, misfit: &'a Misfit) -> Line<'a> {
+/// `row` is the number of the row in a text file.
+fn line<'a>(place: &'a Place, row: Option<u64>, misfit: &'a Misfit) -> Line<'a> {
     let mut line = Line {
         file: None,
         batch: None,
@@ -239,7 +280,7 @@ fn line<'a>(place: &'a Place, misfit: &'a Misfit) -> Line<'a> {
         Some(RowName::Batch(batch, row)) => (line.batch, line.row) = (Some(batch), Some(row)),
         Some(RowName::File(file, row)) => (line.file, line.row) = (Some(file.to_string_lossy()), Some(row)),
         Some(RowName::Text(file, number, record)) => {
-            (line.file, line.line) = (Some(file.to_string_lossy()), Some(number));
+            (line.file, line.line, line.row) = (Some(file.to_string_lossy()), Some(number), row);
             let record = &record[..record.len().min(TEXT_BYTES_MAX)];
             line.record = Some(String::from_utf8_lossy(record));
         }

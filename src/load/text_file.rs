@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::error::{Error, Result};
 use crate::fs::{FileReader, Fs};
 use crate::load::place::TextLines;
+use crate::load::row_counts::RowCounts;
 
 /// Bytes read at a time and parsed into one batch. A batch is cut into a piece for each tablet, which should not be tiny.
 pub const CHUNK_BYTES: usize = 16 << 20;
@@ -23,6 +24,7 @@ pub struct TextFile {
     path: Arc<Path>,
     size_bytes: u64,
     skip_lines: u64,
+    row_counts: Arc<RowCounts>,
     state: Mutex<State>,
 }
 
@@ -70,7 +72,8 @@ impl TextFile {
                 path.display()
             )));
         }
-        Ok(TextFile { path: path.into(), size_bytes: reader.size_bytes(), skip_lines, state: Mutex::default() })
+        let (path, size_bytes) = (path.into(), reader.size_bytes());
+        Ok(TextFile { path, size_bytes, skip_lines, row_counts: Arc::default(), state: Mutex::default() })
     }
 
     /// Its path.
@@ -112,7 +115,8 @@ impl TextFile {
         if is_last {
             state.reader = None;
         }
-        Ok(Some(Chunk { number, text: Arc::new(TextLines { bytes, first_line: line }), input_bytes }))
+        let rows = self.row_counts.next_chunk();
+        Ok(Some(Chunk { number, text: Arc::new(TextLines { bytes, first_line: line, rows }), input_bytes }))
     }
 
     /// Whole records, and whether they are the last ones.
@@ -204,9 +208,14 @@ impl Reader {
     /// Appends up to a chunk; `true` at the end of the file.
     fn append(&mut self, bytes: &mut Vec<u8>) -> std::io::Result<bool> {
         let begin = bytes.len();
-        bytes.resize(begin + CHUNK_BYTES, 0);
+        let room = match self {
+            // One more than there is, to see the end.
+            Reader::Plain(file) => CHUNK_BYTES.min(file.bytes_left().saturating_add(1)),
+            Reader::Zstd(_) => CHUNK_BYTES,
+        };
+        bytes.resize(begin + room, 0);
         let mut read = 0;
-        while read < CHUNK_BYTES {
+        while read < room {
             let rest = &mut bytes[begin + read..];
             let more = match self {
                 Reader::Plain(file) => file.read(rest)?,
@@ -218,7 +227,7 @@ impl Reader {
             read += more;
         }
         bytes.truncate(begin + read);
-        Ok(read < CHUNK_BYTES)
+        Ok(read < room)
     }
 
     fn position(&self) -> u64 {
@@ -232,6 +241,12 @@ impl Reader {
 struct Sequential {
     file: FileReader,
     offset: u64,
+}
+
+impl Sequential {
+    fn bytes_left(&self) -> usize {
+        usize::try_from(self.file.size_bytes().saturating_sub(self.offset)).unwrap_or(usize::MAX)
+    }
 }
 
 impl Read for Sequential {

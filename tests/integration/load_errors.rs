@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray};
 use steledb::fs::SimFs;
 use steledb::load::{CsvOptions, LoadOptions, LoadSource};
-use steledb::{ErrorKind, Store, Table};
+use steledb::{DataType, ErrorKind, Name, PartitionSpec, Store, Table, TableSpec, Value};
 
 use crate::support::{OnDisk, ROOT, create_orders, ids_in, on_disk, options};
 
@@ -53,6 +53,7 @@ fn every_kind_of_csv_row_that_does_not_fit_is_left_out_and_told_of() {
     assert_eq!(ids_in(&table), [1, 2, 8]);
     let mut told = lines(&errors);
     told.sort_by_key(|line| line["line"].as_u64());
+    assert_eq!(told.iter().map(|line| line["row"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 4, 5, 6, 7, 8]);
     let told: Vec<_> = told
         .iter()
         .map(|line| {
@@ -176,4 +177,64 @@ fn the_error_file_of_a_load_that_was_acknowledged_survives_a_power_cut() {
     sim.restart();
     let text = String::from_utf8(sim.fs().read(&report.error_file.unwrap(), 1 << 20).unwrap()).unwrap();
     assert!(text.contains("does not fit BIGINT") && text.ends_with("}\n"), "{text}");
+}
+
+#[test]
+fn rows_of_a_text_file_are_numbered_through_all_its_chunks() {
+    let disk = on_disk();
+    let table = create_orders(&disk.store, "orders");
+    let note = "x".repeat(39);
+    // Several chunks of 16 MiB, read by several threads; every 200,000th row does not fit, in one of two ways.
+    let row = |number: u64| match number % 400_000 {
+        0 => format!("{number},,{note}\n"),
+        200_000 => format!("{number},1970-01-01,{note}{note}\n"),
+        _ => format!("{number},1970-01-01,{note}\n"),
+    };
+    let text: String = std::iter::once("id,day,note\n".to_owned()).chain((1..=700_000).map(row)).collect();
+    let (_, source) = csv(&disk, &text);
+    let errors = disk.dir.path().join("errors.json");
+    let report = table.load(source, &lenient(&errors)).unwrap();
+    assert_eq!((report.rows, report.rejected), (699_997, 3));
+    let mut rows: Vec<_> = lines(&errors).iter().map(|line| line["row"].as_u64().unwrap()).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, [200_000, 400_000, 600_000]);
+}
+
+#[test]
+fn a_csv_field_that_is_no_text_rejects_its_row_alone() {
+    let disk = on_disk();
+    let table = create_orders(&disk.store, "orders");
+    let path = disk.dir.path().join("in.csv");
+    let text = b"id,day,note\n1,1970-01-01,\xe4\n2,1970-01-01,\"\xc3\n\"\n3,1970-01-01,\xc3\xa4\nx\xff,1970-01-01,\n";
+    std::fs::write(&path, text).unwrap();
+    let errors = disk.dir.path().join("errors.json");
+    let source = LoadSource::Csv(vec![path], CsvOptions::default());
+    let report = table.load(source, &lenient(&errors)).unwrap();
+    assert_eq!((report.rows, report.rejected, ids_in(&table)), (1, 3, vec![3]));
+    for (line, record) in
+        lines(&errors).iter().zip(["1,1970-01-01,\u{fffd}", "2,1970-01-01,\"\u{fffd}\n\"", "x\u{fffd},"])
+    {
+        assert!(line["reason"].as_str().unwrap().starts_with("it is not UTF-8"), "{line}");
+        assert!(line["record"].as_str().unwrap().starts_with(record), "{line}");
+    }
+}
+
+#[test]
+fn rows_that_no_partition_takes_are_found_together_however_many_partitions_there_are() {
+    let disk = on_disk();
+    let day = |days: i32| vec![Value::Date(days)];
+    let partition = |days: i32| PartitionSpec::range(Name::new(format!("p{days}")).unwrap(), day(days), day(days + 1));
+    let spec = TableSpec::new()
+        .column("id", DataType::BigInt)
+        .column("day", DataType::Date)
+        .partition_by_range(["day"], (0..1000).map(partition));
+    let table = disk.store.create_database("many").and_then(|_| disk.store.create_table("many", "t", &spec)).unwrap();
+    let rows = 60_000;
+    let ids: ArrayRef = std::sync::Arc::new(Int64Array::from_iter_values(0..rows));
+    let days = (0..rows).map(|row| if row % 1000 == 0 { 7 } else { 5000 });
+    let days: ArrayRef = std::sync::Arc::new(Date32Array::from_iter_values(days));
+    let batch = RecordBatch::try_from_iter([("id", ids), ("day", days)]).unwrap();
+    let options = LoadOptions { max_error_ratio: 1.0, ..LoadOptions::default() };
+    let report = table.load(LoadSource::batches(vec![batch]), &options).unwrap();
+    assert_eq!((report.rows, report.rejected), (60, 59_940));
 }

@@ -264,5 +264,6 @@ fn json_lines_that_do_not_fit_are_left_out_and_named_by_line() {
     let report = load(&options).unwrap();
     assert_eq!((report.rows, report.rejected), (2, 4));
     assert_eq!(told(&errors, "line"), [2, 4, 5, 7]);
+    assert_eq!(told(&errors, "row"), [2, 3, 4, 6]);
     assert_eq!(ids_in(&table), [1, 5]);
 }

@@ -135,8 +135,11 @@ fn wrong_values_and_quotes_name_the_line() {
         let error = refused(text);
         assert!(error.contains(message), "{error}");
     }
-    let error = read_with(b"id,name,price\n1,a,2\n2,\xff,3\n", &CsvOptions::default(), &table()).unwrap_err();
-    assert!(error.to_string().contains("line 3: it is not UTF-8"), "{error}");
+    for bytes in [&b"id,name,price\n1,a,2\n2,\xff,3\n"[..], b"id,name,price\n1,a,\xe42\n", b"id,n\xc3me,price\n"] {
+        let line = bytes.iter().filter(|byte| **byte == b'\n').count();
+        let error = read_with(bytes, &CsvOptions::default(), &table()).unwrap_err();
+        assert!(error.to_string().contains(&format!("line {line}: it is not UTF-8")), "{error}");
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use arrow::datatypes::Int64Type;
 use super::*;
 use crate::fs::SimFs;
 use crate::load::place::{RecordStart, TextLines};
+use crate::load::row_counts::RowCounts;
+use crate::progress::Cancel;
 
 fn batch(values: impl IntoIterator<Item = i64>) -> RecordBatch {
     let array: ArrayRef = Arc::new(Int64Array::from_iter_values(values));
@@ -70,7 +72,7 @@ fn ratio_is_of_all_rows_and_known_numbers_of_rows_end_a_load_early() {
         error,
         "cannot load batch 1, row 2: -2 is negative (2 rows do not fit, the load allows a ratio of 0.49)"
     );
-    let known = rejects(&fs, 0.1, None).unwrap().with_rows_total(15);
+    let known = rejects(&fs, 0.1, None).unwrap().of_load(15, &Observer::silent());
     let error = known.keep_fitting(&batch([1, -2, 3, -4]), Place::Batch(1), no_negatives).err().unwrap();
     assert!(error.to_string().contains("2 or more rows do not fit"), "{error}");
 }
@@ -114,8 +116,40 @@ fn error_files_overwrite_nothing_and_do_not_lie_in_the_store() {
 fn long_values_and_records_are_cut() {
     let long = "ä".repeat(4000);
     let misfit = Misfit { value: Some(long), ..Misfit::of_row(0, "too long") };
-    let text = TextLines { bytes: vec![b'x'; 10_000], first_line: 1 };
+    let rows = Arc::<RowCounts>::default().next_chunk();
+    let text = TextLines { bytes: vec![b'x'; 10_000], first_line: 1, rows };
     let place = Place::Lines(Path::new("f").into(), vec![RecordStart { lines: 0, offset: 0 }], Arc::new(text));
-    let line = line(&place, &misfit);
+    let line = line(&place, Some(1), &misfit);
     assert_eq!((line.value.unwrap().len(), line.record.unwrap().len()), (TEXT_BYTES_MAX, TEXT_BYTES_MAX));
+}
+
+#[test]
+fn error_files_end_after_so_many_rows_and_say_how_many_more_there_are() {
+    let fs = SimFs::new().fs();
+    let rejects = Rejects { told_max: 3, ..rejects(&fs, 0.5, Some("/errors.json")).unwrap() };
+    let values = (0..10).map(|row| if row < 5 { -1 - row } else { row });
+    rejects.keep_fitting(&batch(values), Place::Batch(1), no_negatives).unwrap();
+    rejects.finish().unwrap();
+    let text = String::from_utf8(fs.read(Path::new("/errors.json"), 1 << 20).unwrap()).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), lines[2]["row"].as_u64(), lines[3]["more_rows"].as_u64()), (4, Some(3), Some(2)));
+    let error = rejects.verdict().unwrap_err().to_string();
+    assert!(error.contains("5 rows do not fit") && error.contains("/errors.json tells of the first 3"), "{error}");
+}
+
+#[test]
+fn a_cancelled_load_looks_for_no_more_rows() {
+    let cancel = Cancel::new();
+    let rejects = rejects(&SimFs::new().fs(), 1.0, None).unwrap().of_load(0, &Observer::cancelled_by(cancel.clone()));
+    let attempts = std::cell::Cell::new(0);
+    let work = |rows: &RecordBatch, place: &Place| {
+        attempts.set(attempts.get() + 1);
+        if attempts.get() == 3 {
+            cancel.cancel();
+        }
+        no_negatives(rows, place)
+    };
+    let error = rejects.keep_fitting(&batch((0..5000).map(|row| -1 - row)), Place::Batch(1), work).err().unwrap();
+    assert_eq!((error.kind(), attempts.get()), (ErrorKind::Cancelled, 3));
+    assert_eq!(rejects.add(&Place::Batch(1), Misfit::of_row(0, "no")).unwrap_err().kind(), ErrorKind::Cancelled);
 }
