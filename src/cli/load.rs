@@ -13,7 +13,8 @@ use crate::cli::{Ended, Session, output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::Fs;
 use crate::id::Label;
-use crate::load::{LoadOptions, LoadReport, first_lines, ipc_schema};
+use crate::limits::ERROR_FILE_ROWS_MAX;
+use crate::load::{LoadOptions, LoadReport, csv_sample, first_lines, ipc_schema};
 use crate::schema::{ColumnSpec, DataType, StructField, TableSpec};
 use crate::store::{Store, Table};
 
@@ -52,8 +53,9 @@ pub(super) struct LoadArguments {
     /// load fails with the first one.
     #[arg(long, default_value_t = 0.0, value_name = "RATIO")]
     max_error_ratio: f64,
-    /// A new file that tells of each row that does not fit, one JSON object a line: file, line or row, column, reason,
-    /// value, record. A load that fails then has looked for up to 1000 of them.
+    /// A new file that tells of each row that does not fit, one JSON object a line: file, row, line, column, reason, value,
+    /// record. A load that fails then has looked for up to 1000 of them. A million are told of; the others are counted in
+    /// the last line.
     #[arg(long, value_name = "FILE")]
     error_file: Option<PathBuf>,
     #[command(flatten)]
@@ -65,9 +67,12 @@ pub(super) fn run(session: &Session, arguments: &LoadArguments) -> Result<Ended>
     let source = arguments.format.source(&arguments.files, format)?;
     let store = session.open()?;
     let found = store.table(arguments.table.database.as_str(), arguments.table.table.as_str());
-    let (table, created) = match found {
-        Err(error) if arguments.create && error.is(ErrorKind::NotFound) => (create(&store, arguments, format)?, true),
-        found => (found?, false),
+    let (table, made) = match found {
+        Err(error) if arguments.create && error.is(ErrorKind::NotFound) => {
+            let (table, made) = create(&store, arguments, format)?;
+            (table, Some(made))
+        }
+        found => (found?, None),
     };
     let observer = session.terminal.observer(&arguments.table.to_string());
     let options = LoadOptions {
@@ -77,9 +82,11 @@ pub(super) fn run(session: &Session, arguments: &LoadArguments) -> Result<Ended>
         error_file: arguments.error_file.clone(),
     };
     let loaded = table.load(source, &options);
-    if loaded.is_err() && created {
-        // The table is empty and was made for this load alone; the load's error is the one to tell.
-        let _ = store.drop_table_force(arguments.table.database.as_str(), arguments.table.table.as_str());
+    if let Some(made) = made
+        && loaded.as_ref().map_or(true, |report| report.already_loaded)
+    {
+        // It is empty and was made for this load alone; the load's error is the one to tell.
+        let _ = unmake(&store, arguments, made);
     }
     let report = loaded?;
     if report.already_loaded {
@@ -106,13 +113,31 @@ fn print_rejected(report: &LoadReport) -> Result<()> {
         return Ok(());
     }
     let told = match &report.error_file {
+        Some(file) if report.rejected > ERROR_FILE_ROWS_MAX => {
+            format!("{} tells of the first {}", file.display(), output::count(ERROR_FILE_ROWS_MAX))
+        }
         Some(file) => format!("{} tells of each", file.display()),
         None => "--error-file tells of each".to_owned(),
     };
     output::line(format!("left out {} rows that do not fit; {told}", output::count(report.rejected)))
 }
 
-fn create(store: &Store, arguments: &LoadArguments, format: Format) -> Result<Table> {
+/// What was made for a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Table,
+    DatabaseWithTable,
+}
+
+fn unmake(store: &Store, arguments: &LoadArguments, made: Made) -> Result<()> {
+    let name = &arguments.table;
+    match made {
+        Made::Table => store.drop_table_force(name.database.as_str(), name.table.as_str()),
+        Made::DatabaseWithTable => store.drop_database_force(name.database.as_str()),
+    }
+}
+
+fn create(store: &Store, arguments: &LoadArguments, format: Format) -> Result<(Table, Made)> {
     let file = &arguments.files[0];
     let schema = match format {
         Format::Csv => csv_schema(arguments)?,
@@ -123,8 +148,8 @@ fn create(store: &Store, arguments: &LoadArguments, format: Format) -> Result<Ta
     let mut spec = TableSpec::new().sort_key(arguments.sort_key.clone());
     for field in schema.fields() {
         let data_type = match format {
-            Format::Json => json_column_type(field.data_type()),
-            Format::Csv | Format::Parquet | Format::Arrow => column_type(field.data_type()),
+            Format::Csv | Format::Json => guessed_type(field.data_type()),
+            Format::Parquet | Format::Arrow => column_type(field.data_type()),
         };
         let data_type = data_type.ok_or_else(|| {
             Error::unsupported(format!(
@@ -141,10 +166,18 @@ fn create(store: &Store, arguments: &LoadArguments, format: Format) -> Result<Ta
         false => spec.hash_buckets(arguments.hash.clone(), arguments.buckets),
     };
     let name = &arguments.table;
-    if !store.databases().contains(&name.database) {
-        store.create_database(name.database.as_str())?;
+    let made = match store.databases().contains(&name.database) {
+        true => Made::Table,
+        false => {
+            store.create_database(name.database.as_str())?;
+            Made::DatabaseWithTable
+        }
+    };
+    let table = store.create_table(name.database.as_str(), name.table.as_str(), &spec);
+    if table.is_err() && made == Made::DatabaseWithTable {
+        let _ = unmake(store, arguments, made);
     }
-    store.create_table(name.database.as_str(), name.table.as_str(), &spec)
+    Ok((table?, made))
 }
 
 fn parquet_schema(file: &Path) -> Result<Schema> {
@@ -158,12 +191,10 @@ fn csv_schema(arguments: &LoadArguments) -> Result<Schema> {
     let file = &arguments.files[0];
     let options = arguments.format.csv_options(&arguments.files)?;
     let sample = first_lines(&Fs::os(), file, options.skip_lines, SAMPLE_BYTES)?;
-    let format = arrow::csv::reader::Format::default().with_header(true).with_delimiter(options.separator);
-    let format = options.quote.map_or(format.clone(), |quote| format.with_quote(quote));
-    let format = options.escape.map_or(format.clone(), |escape| format.with_escape(escape));
-    let (schema, _) = format
-        .infer_schema(sample.as_slice(), None)
-        .map_err(|error| Error::invalid(format!("{} is no CSV file: {error}", file.display())))?;
+    let refused = |error: &dyn std::fmt::Display| Error::invalid(format!("{} is no CSV file: {error}", file.display()));
+    let sample = csv_sample(&sample, &options).map_err(|error| refused(&error))?;
+    let format = arrow::csv::reader::Format::default().with_header(true);
+    let (schema, _) = format.infer_schema(sample.as_slice(), None).map_err(|error| refused(&error))?;
     Ok(schema)
 }
 
@@ -174,8 +205,8 @@ fn json_schema(file: &Path) -> Result<Schema> {
     Ok(schema)
 }
 
-/// Arrays and objects stay JSON; a field that is null in the whole sample may be anything.
-fn json_column_type(arrow: &ArrowType) -> Option<DataType> {
+/// Arrays and objects stay JSON; a column that is NULL in the whole sample may be anything.
+fn guessed_type(arrow: &ArrowType) -> Option<DataType> {
     match arrow {
         ArrowType::Null => Some(DataType::String),
         nested if nested.is_nested() => Some(DataType::Json),
@@ -197,7 +228,8 @@ fn column_type(arrow: &ArrowType) -> Option<DataType> {
             DataType::Decimal { precision: *precision, scale: u8::try_from(*scale).ok()? }
         }
         ArrowType::Date32 => DataType::Date,
-        ArrowType::Timestamp(_, None) => DataType::DateTime,
+        // One with a zone becomes the wall time of UTC.
+        ArrowType::Timestamp(..) => DataType::DateTime,
         ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View => DataType::String,
         ArrowType::Binary | ArrowType::LargeBinary | ArrowType::BinaryView => DataType::VarBinary,
         ArrowType::Dictionary(_, values) => column_type(values)?,
@@ -231,7 +263,8 @@ mod tests {
         assert_eq!(column_type(&ArrowType::Decimal128(10, -2)), None);
         let timestamp = |zone: Option<&str>| ArrowType::Timestamp(TimeUnit::Nanosecond, zone.map(Into::into));
         assert_eq!(column_type(&timestamp(None)), Some(DataType::DateTime));
-        assert_eq!(column_type(&timestamp(Some("UTC"))), None);
+        assert_eq!(column_type(&timestamp(Some("UTC"))), Some(DataType::DateTime));
         assert_eq!(column_type(&ArrowType::Null), None);
+        assert_eq!(guessed_type(&ArrowType::Null), Some(DataType::String));
     }
 }

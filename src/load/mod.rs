@@ -12,6 +12,8 @@ mod convert;
 mod csv;
 mod csv_options;
 mod csv_records;
+#[cfg(feature = "cli")]
+mod csv_sample;
 mod defaults;
 mod fresh_partitions;
 mod input;
@@ -39,6 +41,8 @@ mod text_file;
 mod time_format;
 
 pub use csv_options::CsvOptions;
+#[cfg(feature = "cli")]
+pub(crate) use csv_sample::csv_sample;
 pub use input::LoadSource;
 #[cfg(feature = "cli")]
 pub(crate) use ipc_file::ipc_schema;

@@ -19,6 +19,8 @@ mod golden;
 #[cfg(feature = "cli")]
 mod kill;
 mod load;
+#[cfg(feature = "cli")]
+mod load_create;
 mod load_errors;
 mod load_formats;
 mod model;
