@@ -69,7 +69,7 @@ pub mod drill;
 mod error;
 pub mod format;
 pub mod fs;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod gc;

@@ -6,9 +6,12 @@
 
 #![allow(clippy::expect_used)]
 
+mod input;
+mod input_seeds;
 mod seeds;
 mod segment;
 
+pub use input::{arrow_ipc, csv, json_lines, nested_text};
 pub use seeds::{Seed, seeds};
 pub use segment::segment;
 
@@ -62,6 +65,21 @@ pub fn catalog(json: &[u8]) {
     round_trip::<CatalogRecord>(DocumentKind::Catalog, json);
 }
 
+/// A document as a file: a header line, whose digest is made right, and a payload, which is compressed where it is that of a
+/// manifest.
+pub fn envelope(bytes: &[u8]) {
+    const DIGEST_FIELD: &[u8] = b"\"blake3\":\"";
+    const HEADER_END: &[u8] = b"\"}\n";
+    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return };
+    let (line, payload) = bytes.split_at(end + 1);
+    let digest_at = line.windows(DIGEST_FIELD.len()).rposition(|window| window == DIGEST_FIELD);
+    let head = &line[..digest_at.unwrap_or(0)];
+    let digest = Digest::of(&[head, DIGEST_FIELD, HEADER_END, payload].concat()).to_string();
+    let file = [head, DIGEST_FIELD, digest.as_bytes(), HEADER_END, payload].concat();
+    let _ = decode_document::<Manifest>(DocumentKind::Manifest, &file, FILE);
+    let _ = decode_document::<CatalogRecord>(DocumentKind::Catalog, &file, FILE);
+}
+
 /// A block table: how many bytes it covers (8 bytes, little endian), then its text.
 pub fn blocks(bytes: &[u8]) {
     let Some((covered_bytes, text)) = bytes.split_first_chunk() else { return };
@@ -85,4 +103,56 @@ fn round_trip<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(
     let again: T = decode_document(kind, &bytes, FILE).expect("what was encoded can be decoded");
     assert_eq!(again, document, "a document comes back the same");
     Some(document)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const TARGETS: [(&str, fn(&[u8])); 11] = [
+        ("log", log),
+        ("checkpoint", checkpoint),
+        ("manifest", manifest),
+        ("catalog", catalog),
+        ("envelope", envelope),
+        ("blocks", blocks),
+        ("segment", segment),
+        ("csv", csv),
+        ("json_lines", json_lines),
+        ("nested_text", nested_text),
+        ("arrow_ipc", arrow_ipc),
+    ];
+
+    #[test]
+    fn every_target_has_seeds_and_takes_them_whole_cut_and_flipped() {
+        let seeds = seeds().unwrap();
+        for (name, target) in TARGETS {
+            let of_target: Vec<&Seed> = seeds.iter().filter(|seed| seed.target == name).collect();
+            assert!(!of_target.is_empty(), "{name}");
+            for seed in of_target.iter().take(6) {
+                target(&seed.bytes);
+                let step = (seed.bytes.len() / 16).max(1);
+                for at in (0..seed.bytes.len()).step_by(step) {
+                    target(&seed.bytes[..at]);
+                    let mut bytes = seed.bytes.clone();
+                    bytes[at] ^= 1;
+                    target(&bytes);
+                }
+            }
+        }
+        assert!(seeds.iter().all(|seed| TARGETS.iter().any(|(name, _)| *name == seed.target)));
+    }
+
+    #[test]
+    fn seeds_of_inputs_have_rows_that_are_loaded() {
+        let schema = std::sync::Arc::new(input_seeds::schema().unwrap());
+        let fs = crate::fs::SimFs::new().fs();
+        let path = std::path::Path::new("/input");
+        for seed in seeds().unwrap().iter().filter(|seed| seed.target == "arrow_ipc") {
+            fs.replace(path, &seed.bytes).unwrap();
+            let rows = crate::load::count_rows(&fs, crate::load::LoadSource::Ipc(vec![path.to_owned()]), &schema);
+            assert!(matches!(rows, Ok(3 | 6)), "{rows:?}");
+        }
+    }
 }

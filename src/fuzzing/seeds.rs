@@ -9,8 +9,9 @@ use serde::Serialize;
 use crate::clock::Clock;
 use crate::delta::unseal;
 use crate::error::{Error, Result};
-use crate::format::{CatalogRecord, DocumentKind, decode_document};
+use crate::format::{CatalogRecord, DocumentKind, decode_document, encode_document};
 use crate::fs::{Fs, SimFs};
+use crate::fuzzing::input_seeds;
 use crate::id::{IdSource, Label, Name};
 use crate::limits::{BLOCK_BYTES, CHECKPOINT_INTERVAL, LOG_FILE_BYTES_MAX};
 use crate::load::{LoadOptions, LoadSource};
@@ -31,7 +32,8 @@ pub struct Seed {
     pub bytes: Vec<u8>,
 }
 
-/// Inputs for every target: the files of a store with one table, some loads, a dropped partition and a snapshot.
+/// Inputs for every target: the files of a store with one table, some loads, a dropped partition and a snapshot, and files to
+/// load.
 pub fn seeds() -> Result<Vec<Seed>> {
     let fs = SimFs::new().fs();
     let store = Store::create_with(Path::new("/store"), options(fs.clone()))?;
@@ -50,6 +52,8 @@ pub fn seeds() -> Result<Vec<Seed>> {
     seeds.push(Seed { target: "manifest", bytes: json(&manifest)? });
     seeds.extend(of_log(&fs, &table)?);
     seeds.extend(of_catalog(&fs, &store)?);
+    seeds.push(Seed { target: "envelope", bytes: encode_document(DocumentKind::Manifest, &manifest)? });
+    seeds.extend(input_seeds::seeds()?);
     Ok(seeds)
 }
 
@@ -109,6 +113,7 @@ fn of_catalog(fs: &Fs, store: &Store) -> Result<Vec<Seed>> {
         let bytes = fs.read(&folder.join(&entry.name), LOG_FILE_BYTES_MAX)?;
         let record: CatalogRecord = decode_document(DocumentKind::Catalog, &bytes, "a seed")?;
         seeds.push(Seed { target: "catalog", bytes: json(&record)? });
+        seeds.push(Seed { target: "envelope", bytes });
     }
     Ok(seeds)
 }

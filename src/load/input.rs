@@ -362,6 +362,23 @@ impl Input {
     }
 }
 
+/// Reads rows as a load does, up to some number of them, leaving out those that do not fit; gives how many there were.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn count_rows(fs: &Fs, source: LoadSource, schema: &Arc<TableSchema>) -> Result<u64> {
+    const BATCHES_MAX: u64 = 16;
+    let rejects = Rejects::new(fs, std::path::Path::new("/"), 1.0, None)?;
+    let input = Input::open(fs, source, schema, 1 << 30, 0)?;
+    let (mut rows, mut batches) = (0, 0);
+    input.for_each(0, &rejects, &mut |batch| {
+        (rows, batches) = (rows + batch.rows.num_rows() as u64, batches + 1);
+        if batches > BATCHES_MAX {
+            return Err(Error::invalid(format!("there are more than {BATCHES_MAX} batches")));
+        }
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
 /// The batches of a file, small ones that follow each other as one.
 fn runs_of(file: &IpcFile, small_bytes: u64) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();

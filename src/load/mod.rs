@@ -44,9 +44,13 @@ pub use csv_options::CsvOptions;
 #[cfg(feature = "cli")]
 pub(crate) use csv_sample::csv_sample;
 pub use input::LoadSource;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use input::count_rows;
 #[cfg(feature = "cli")]
 pub(crate) use ipc_file::ipc_schema;
 pub use json_lines::JsonOptions;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use nested_text::NestedText;
 #[cfg(feature = "cli")]
 pub(crate) use text_file::first_lines;
 

@@ -11,7 +11,7 @@ pub const PIECE_ROWS_MAX: usize = 65_536;
 /// Bytes of a piece of more than one row.
 pub const PIECE_BYTES_MAX: u64 = 16 << 20;
 /// Most bytes of a row: it is in memory as a whole.
-pub const ROW_BYTES_MAX: u64 = 1 << 30;
+pub const ROW_BYTES_MAX: u64 = 256 << 20;
 
 /// Bytes of a number, at most about, and of what is beside the bytes of a text.
 const VALUE_BYTES: u64 = 16;
