@@ -110,7 +110,8 @@ fn round_trip<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(
 mod tests {
     use super::*;
 
-    const TARGETS: [(&str, fn(&[u8])); 11] = [
+    type Target = fn(&[u8]);
+    const TARGETS: [(&str, Target); 11] = [
         ("log", log),
         ("checkpoint", checkpoint),
         ("manifest", manifest),
