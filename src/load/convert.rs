@@ -178,8 +178,8 @@ fn cast_values(array: &ArrayRef, target: &ArrowType, part: &Part<'_>) -> Result<
         return parse_texts(&cast(array, &ArrowType::Utf8).map_err(refused)?, part);
     }
     // Days are multiplied without a check, so years beyond the calendar are refused before.
-    if let Some(value) = rules::outside_calendar(array) {
-        return Err(does_not_fit(array, value, part));
+    if let Some(value) = rules::outside_calendar(array).first() {
+        return Err(does_not_fit(array, *value, part));
     }
     let converted = cast_all(array, target, part)?;
     if let Some(value) = first_changed(array, &converted, way).map_err(refused)? {

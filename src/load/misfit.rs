@@ -29,16 +29,29 @@ impl Misfit {
         Misfit { column: Some(column.to_owned()), ..Misfit::of_row(row, reason) }
     }
 
-    /// The misfit that an error is about; none if it is about more than a row.
+    /// The misfit that an error is about, the first one if it is about several; none if it is not about rows.
     pub fn in_error(error: &Error) -> Option<&Misfit> {
-        std::error::Error::source(error)?.downcast_ref()
+        Misfits::in_error(error).first()
     }
 }
 
-impl fmt::Display for Misfit {
+/// Rows that do not fit, ascending and each once: those that break one rule, or the first of them alone where finding all
+/// takes more than a look.
+#[derive(Debug)]
+pub struct Misfits(pub Vec<Misfit>);
+
+impl Misfits {
+    /// Those that an error is about.
+    pub fn in_error(error: &Error) -> &[Misfit] {
+        let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+        source.map_or(&[], |Misfits(misfits)| misfits)
+    }
+}
+
+impl fmt::Display for Misfits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
+        write!(f, "{} rows do not fit", self.0.len())
     }
 }
 
-impl std::error::Error for Misfit {}
+impl std::error::Error for Misfits {}

@@ -60,14 +60,29 @@ impl<'a> Part<'a> {
 
     /// The error for a value that is none of the type.
     pub fn misfit(&self, text: &str, value: usize) -> Error {
-        let reason = format!("value {} of column {:?} does not fit {}", shown(text), self.path, self.data_type);
-        self.place.error(Misfit { value: Some(text.to_owned()), ..self.broken(value, reason) })
+        self.misfits(&[value], |_| text.to_owned())
     }
 
-    /// The error for a NULL where none may be.
-    pub fn null(&self, value: usize) -> Error {
+    /// The error for values that are none of the type, with the text of each.
+    pub fn misfits(&self, values: &[usize], text: impl Fn(usize) -> String) -> Error {
+        self.errors(values, |value| {
+            let text = text(value);
+            let reason = format!("value {} of column {:?} does not fit {}", shown(&text), self.path, self.data_type);
+            Misfit { value: Some(text), ..self.broken(value, reason) }
+        })
+    }
+
+    /// The error for NULLs where none may be.
+    pub fn nulls(&self, values: &[usize]) -> Error {
         let rule = if self.lists.is_empty() { NOT_NULL } else { "a key is never NULL" };
-        self.place.error(self.broken(value, format!("column {:?} is NULL, but {rule}", self.path)))
+        self.errors(values, |value| self.broken(value, format!("column {:?} is NULL, but {rule}", self.path)))
+    }
+
+    /// Of values of one row only the first counts.
+    fn errors(&self, values: &[usize], misfit: impl Fn(usize) -> Misfit) -> Error {
+        let mut misfits: Vec<Misfit> = values.iter().map(|value| misfit(*value)).collect();
+        misfits.dedup_by_key(|misfit| misfit.row);
+        self.place.errors(misfits)
     }
 
     /// The error for a key that a MAP has twice.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::load::misfit::Misfit;
+use crate::load::misfit::{Misfit, Misfits};
 use crate::load::row_counts::ChunkRows;
 
 /// The origin of the rows of one input batch.
@@ -127,7 +127,16 @@ impl Place {
 
     /// An error about one row.
     pub fn error(&self, misfit: Misfit) -> Error {
-        Error::invalid(format!("cannot load {}: {}", self.row(misfit.row), misfit.reason)).with_source(misfit)
+        self.errors(vec![misfit])
+    }
+
+    /// An error about rows that break one rule; it names the first.
+    pub fn errors(&self, misfits: Vec<Misfit>) -> Error {
+        let (row, reason) = match misfits.first() {
+            Some(first) => (self.row(first.row), first.reason.as_str()),
+            None => (self.input(), "a row does not fit"),
+        };
+        Error::invalid(format!("cannot load {row}: {reason}")).with_source(Misfits(misfits))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Rows that do not fit: counted, written to the error file, and held against the ratio that the load may have.
 //!
-//! Looking for them costs nothing while all rows fit: a batch is converted and routed as a whole, and only one that fails is
-//! halved until each row that does not fit stands alone.
+//! Looking for them costs nothing while all rows fit: a batch is converted and routed as a whole. From one that fails the rows
+//! that break a rule are taken away; if it is one row, others may be behind it, and the batch is halved until each row that
+//! does not fit stands alone.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -16,7 +17,7 @@ use serde::Serialize;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{FileWriter, Fs, SyncMode};
 use crate::limits::ERROR_FILE_ROWS_MAX;
-use crate::load::misfit::Misfit;
+use crate::load::misfit::{Misfit, Misfits};
 use crate::load::place::{Place, RowName};
 use crate::progress::Observer;
 
@@ -111,17 +112,23 @@ impl Rejects {
         place: Place,
         work: impl Fn(&RecordBatch, &Place) -> Result<T>,
     ) -> Result<(T, Place)> {
-        let error = match work(rows, &place) {
-            Ok(done) => return Ok((done, place)),
-            Err(error) => error,
-        };
-        if Misfit::in_error(&error).is_none() || self.ends_at_first() {
-            return Err(error);
+        let (mut rows, mut place) = (rows.clone(), place);
+        loop {
+            let error = match work(&rows, &place) {
+                Ok(done) => return Ok((done, place)),
+                Err(error) => error,
+            };
+            match Misfits::in_error(&error) {
+                [] => return Err(error),
+                _ if self.ends_at_first() => return Err(error),
+                [_] => break,
+                several => (rows, place) = self.leave_out(rows, place, several.to_vec())?,
+            }
         }
         let mut fitting = Vec::with_capacity(rows.num_rows());
         let attempt = |begin: usize, length: usize| work(&rows.slice(begin, length), &place).map(drop);
         self.halve(0, rows.num_rows(), &attempt, &place, &mut fitting)?;
-        let rows = take(rows, &fitting, &place)?;
+        let rows = take(&rows, &fitting, &place)?;
         let place = place.of_rows(fitting);
         Ok((work(&rows, &place)?, place))
     }

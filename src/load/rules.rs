@@ -33,11 +33,9 @@ pub fn null_of(row: usize, column: &Column) -> Misfit {
 
 /// Checks every value of a column or of a part of one; the parts of nested values are checked by themselves.
 pub fn check_values(array: &ArrayRef, part: &Part<'_>) -> Result<()> {
-    if !part.nullable
-        && array.null_count() > 0
-        && let Some(value) = (0..array.len()).find(|value| array.is_null(*value))
-    {
-        return Err(part.null(value));
+    if !part.nullable && array.null_count() > 0 {
+        let nulls: Vec<usize> = (0..array.len()).filter(|value| array.is_null(*value)).collect();
+        return Err(part.nulls(&nulls));
     }
     let broken = match part.data_type {
         DataType::Char(bytes_max) | DataType::Varchar(bytes_max) => too_long(array, *bytes_max),
@@ -45,20 +43,19 @@ pub fn check_values(array: &ArrayRef, part: &Part<'_>) -> Result<()> {
         DataType::Date | DataType::DateTime => outside_calendar(array),
         DataType::LargeInt => outside_decimal(array, 38),
         DataType::Decimal { precision, .. } => outside_decimal(array, *precision),
-        _ => None,
+        _ => Vec::new(),
     };
-    match broken {
-        Some(value) => {
-            // A date far outside the calendar has no text form.
-            let text = array_value_to_string(array, value).unwrap_or_else(|_| "?".to_owned());
-            Err(part.misfit(&text, value))
+    match broken.is_empty() {
+        true => Ok(()),
+        // A date far outside the calendar has no text form.
+        false => {
+            Err(part.misfits(&broken, |value| array_value_to_string(array, value).unwrap_or_else(|_| "?".to_owned())))
         }
-        None => Ok(()),
     }
 }
 
-/// The first date or time in microseconds outside the years 0001 to 9999; `None` for other arrays.
-pub fn outside_calendar(array: &ArrayRef) -> Option<usize> {
+/// The dates or times in microseconds outside the years 0001 to 9999; none of other arrays.
+pub fn outside_calendar(array: &ArrayRef) -> Vec<usize> {
     match array.data_type() {
         ArrowType::Date32 => outside::<Date32Type>(array.as_primitive(), DAYS.0, DAYS.1),
         ArrowType::Timestamp(TimeUnit::Microsecond, None) => {
@@ -66,37 +63,38 @@ pub fn outside_calendar(array: &ArrayRef) -> Option<usize> {
             let last = (i64::from(DAYS.1) + 1) * DAY_MICROSECONDS - 1;
             outside::<TimestampMicrosecondType>(array.as_primitive(), first, last)
         }
-        _ => None,
+        _ => Vec::new(),
     }
 }
 
-fn too_long(array: &ArrayRef, bytes_max: u32) -> Option<usize> {
+fn too_long(array: &ArrayRef, bytes_max: u32) -> Vec<usize> {
     let texts = array.as_string::<i32>();
     let bytes_max = i64::from(bytes_max);
     let long = |ends: &[i32]| i64::from(ends[1]) - i64::from(ends[0]) > bytes_max;
     // What lies under a NULL does not count; it is rare enough to look twice.
-    let mut rows = texts.value_offsets().windows(2).enumerate().filter(|(_, ends)| long(ends));
-    rows.find(|(row, _)| array.is_valid(*row)).map(|(row, _)| row)
+    let rows = texts.value_offsets().windows(2).enumerate().filter(|(_, ends)| long(ends));
+    rows.filter(|(row, _)| array.is_valid(*row)).map(|(row, _)| row).collect()
 }
 
-fn not_json(array: &ArrayRef) -> Option<usize> {
+fn not_json(array: &ArrayRef) -> Vec<usize> {
     let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
-    array.as_string::<i32>().iter().position(|text| text.is_some_and(|text| !is_json(text)))
+    let texts = array.as_string::<i32>().iter().enumerate();
+    texts.filter(|(_, text)| text.is_some_and(|text| !is_json(text))).map(|(row, _)| row).collect()
 }
 
-fn outside_decimal(array: &ArrayRef, precision: u8) -> Option<usize> {
+fn outside_decimal(array: &ArrayRef, precision: u8) -> Vec<usize> {
     let limit = 10i128.pow(u32::from(precision)) - 1;
     outside::<Decimal128Type>(array.as_primitive(), -limit, limit)
 }
 
-fn outside<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, least: T::Native, most: T::Native) -> Option<usize>
+fn outside<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, least: T::Native, most: T::Native) -> Vec<usize>
 where
     T::Native: PartialOrd,
 {
     let bad = |value: &T::Native| *value < least || *value > most;
     // Without branches first, so that the usual case is one fast pass.
     if !array.values().iter().fold(false, |any, value| any | bad(value)) {
-        return None;
+        return Vec::new();
     }
-    (0..array.len()).find(|row| array.is_valid(*row) && bad(&array.values()[*row]))
+    (0..array.len()).filter(|row| array.is_valid(*row) && bad(&array.values()[*row])).collect()
 }

@@ -307,3 +307,18 @@ fn run_end_encoded_columns_become_plain() {
     let converted = convert(DataType::BigInt, Arc::new(runs.slice(1, 3))).unwrap();
     assert_eq!(converted.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), vec![Some(1), None, Some(-7)]);
 }
+
+#[test]
+fn every_row_that_breaks_a_rule_is_in_its_error() {
+    let rows = |data_type: &str, array: ArrayRef| -> Vec<usize> {
+        let schema = schema(TableSpec::new().column("a", data_type.parse::<DataType>().unwrap()));
+        let error = convert_batch(&schema, vec![("a", array)]).unwrap_err();
+        crate::load::misfit::Misfits::in_error(&error).iter().map(|misfit| misfit.row).collect()
+    };
+    let texts = |texts: &[Option<&str>]| -> ArrayRef { Arc::new(StringArray::from(texts.to_vec())) };
+    assert_eq!(rows("STRING", texts(&[Some("a"), None, None, Some("b"), None])), [1, 2, 4]);
+    assert_eq!(rows("VARCHAR(2)", texts(&[Some("abc"), Some("ab"), Some("abcd")])), [0, 2]);
+    assert_eq!(rows("JSON", texts(&[Some("[1]"), Some("{"), Some("x")])), [1, 2]);
+    let days: ArrayRef = Arc::new(Date32Array::from(vec![i32::MAX, 0, i32::MIN]));
+    assert_eq!(rows("DATE", days), [0, 2]);
+}

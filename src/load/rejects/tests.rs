@@ -153,3 +153,20 @@ fn a_cancelled_load_looks_for_no_more_rows() {
     assert_eq!((error.kind(), attempts.get()), (ErrorKind::Cancelled, 3));
     assert_eq!(rejects.add(&Place::Batch(1), Misfit::of_row(0, "no")).unwrap_err().kind(), ErrorKind::Cancelled);
 }
+
+#[test]
+fn rows_that_break_one_rule_are_taken_away_together() {
+    let rejects = rejects(&SimFs::new().fs(), 1.0, None).unwrap();
+    let attempts = std::cell::Cell::new(0);
+    let work = |rows: &RecordBatch, place: &Place| {
+        attempts.set(attempts.get() + 1);
+        let values = rows.column(0).as_primitive::<Int64Type>().values();
+        let broken = (0..values.len()).filter(|row| values[*row] < 0);
+        let misfits: Vec<_> = broken.map(|row| Misfit::of_row(row, "it is negative")).collect();
+        if misfits.is_empty() { Ok(values.to_vec()) } else { Err(place.errors(misfits)) }
+    };
+    let values = (0..5000).map(|row| if row % 3 > 0 { -1 - row } else { row });
+    let (kept, place) = rejects.keep_fitting(&batch(values), Place::Batch(1), work).unwrap();
+    assert_eq!((kept.len(), kept[1], place.row(1), attempts.get()), (1667, 3, "batch 1, row 4".to_owned(), 2));
+    assert_eq!(rejects.verdict().unwrap(), 3333);
+}
