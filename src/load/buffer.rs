@@ -6,7 +6,8 @@
 //! only waits while somebody writes, so a batch larger than the memory passes, and nothing waits for ever.
 //!
 //! Rows are written in input order: what a thread that reads an earlier part of the input may still add something before
-//! stays buffered, unless that is most of what there is. So input that is sorted as the table is makes one segment a tablet.
+//! stays buffered, unless that is most of what there is. So input that is sorted as the table is makes one
+//! segment a tablet, and one more where a thread takes rows of a tablet while another still writes earlier ones.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
