@@ -4,6 +4,7 @@
 //! failure poisons the handle and all its clones: every later change is refused, reads go on.
 
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -183,6 +184,14 @@ impl Fs {
             .is_some_and(|error| link_limit(error).is_some())
     }
 
+    /// Whether a call failed because this process may not write there (EROFS, EACCES, EPERM).
+    pub fn is_write_refused(error: &Error) -> bool {
+        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        std::error::Error::source(error)
+            .and_then(|source| source.downcast_ref::<std::io::Error>())
+            .is_some_and(|error| matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem))
+    }
+
     /// Moves a finished file to a name that must not exist, as one of a batch: durable after [`Fs::sync_dir`] of the
     /// directory of the name, or [`Fs::sync_all`].
     pub fn rename_new_in_batch(&self, from: &Path, to: &Path) -> Result<()> {
@@ -237,17 +246,18 @@ impl Fs {
         self.backend.sync_dir(dir).map_err(|error| self.poison("sync directory", dir, error))
     }
 
-    /// Has [`Fs::sync_all`] below `root` report every failed write-back from now on, also one that another process's sync
-    /// was told of first. Called once for a root, before anything is written there.
-    pub fn watch(&self, root: &Path) -> Result<()> {
-        self.backend.watch(root).map_err(|error| Error::io("open", root, error))
-    }
-
     /// Makes everything written so far on the file system of `path` durable; one call for a batch of files and
     /// directories. `path` is a directory.
     pub fn sync_all(&self, path: &Path) -> Result<()> {
+        // One at a time: of a failure only one is told, and another thread's sync could succeed before that one has poisoned
+        // the handle.
+        let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         self.refuse_if_poisoned("sync", path)?;
-        self.backend.sync_all(path).map_err(|error| self.poison("sync the file system of", path, error))
+        let synced = match &self.watched {
+            Some(watched) => watched.sync_all(path),
+            None => self.backend.watch(path).and_then(|dir| dir.sync_all(path)),
+        };
+        synced.map_err(|error| self.poison("sync the file system of", path, error))
     }
 
     /// Bytes free for new files on the file system of `path`.

@@ -14,6 +14,8 @@
 pub enum Fault {
     /// The operation fails with EIO; later ones work.
     Error,
+    /// The operation fails with EACCES, as where this process may not write; later ones work.
+    Denied,
     /// The operation fails with ENOSPC, and so does every later one that needs space.
     NoSpace,
     /// A write takes only half of its bytes, then fails.

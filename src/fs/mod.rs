@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::error::{Error, Result};
+use crate::sync::Mutex;
+
 pub use fault::{Fault, FaultPlan};
 pub use layout::TableLayout;
 pub(crate) use layout::{LogFileName, StoreLayout, parse_catalog_name};
@@ -43,6 +46,10 @@ pub use sim::SimFs;
 pub struct Fs {
     backend: Arc<dyn Backend>,
     poisoned: Arc<AtomicBool>,
+    /// Held while a whole file system is synced, until a failure has poisoned the handle.
+    syncing: Arc<Mutex<()>>,
+    /// The file system that this handle syncs.
+    watched: Option<Arc<dyn WatchedDir>>,
 }
 
 /// What a name in a directory is.
@@ -206,10 +213,8 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn remove_dir(&self, dir: &Path) -> std::io::Result<()>;
     /// Makes the names of a directory durable.
     fn sync_dir(&self, dir: &Path) -> std::io::Result<()>;
-    /// Makes everything on the file system of `path` durable (`syncfs`).
-    fn sync_all(&self, path: &Path) -> std::io::Result<()>;
-    /// From here on no failed write-back below `root` goes unnoticed by [`Backend::sync_all`].
-    fn watch(&self, root: &Path) -> std::io::Result<()>;
+    /// Opens a directory, to sync the file system that it lies on.
+    fn watch(&self, dir: &Path) -> std::io::Result<Arc<dyn WatchedDir>>;
     /// Bytes free for new files.
     fn free_bytes(&self, path: &Path) -> std::io::Result<u64>;
     /// Takes an advisory lock on a file (made if missing); `Ok(None)` if somebody else has it. Exclusive or shared.
@@ -218,6 +223,12 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn lock_existing(&self, path: &Path, exclusive: bool) -> std::io::Result<Option<Box<dyn Send + Sync>>>;
     /// The path with links and `..` resolved, for comparing roots.
     fn canonical(&self, path: &Path) -> std::io::Result<PathBuf>;
+}
+
+/// An open directory of a [`Backend`]. Each is told once of every failed write-back since it was opened, whoever else was.
+pub(crate) trait WatchedDir: Send + Sync {
+    /// Makes everything on its file system durable (`syncfs`); an error if `path` lies on another one by now.
+    fn sync_all(&self, path: &Path) -> std::io::Result<()>;
 }
 
 /// An open file of a [`Backend`].
@@ -237,7 +248,7 @@ pub(crate) trait BackendFile: Send + Sync {
 impl Fs {
     /// The operating system's files.
     pub fn os() -> Fs {
-        Fs::with_backend(Arc::new(os::OsBackend::default()))
+        Fs::with_backend(Arc::new(os::OsBackend))
     }
 
     /// Another handle of the same files: a failed sync of one does not poison the other. For a repository, which may lie
@@ -246,7 +257,15 @@ impl Fs {
         Fs::with_backend(self.backend.clone())
     }
 
+    /// As [`Fs::independent`], for what lies below `root`, a directory: no failed write-back there goes unnoticed by
+    /// [`Fs::sync_all`] from now on, also one that another handle or process was told of first. The directory stays open as
+    /// long as the handle and its clones live.
+    pub(crate) fn watching(&self, root: &Path) -> Result<Fs> {
+        let watched = self.backend.watch(root).map_err(|error| Error::io("open", root, error))?;
+        Ok(Fs { watched: Some(watched), ..self.independent() })
+    }
+
     pub(crate) fn with_backend(backend: Arc<dyn Backend>) -> Fs {
-        Fs { backend, poisoned: Arc::default() }
+        Fs { backend, poisoned: Arc::default(), syncing: Arc::default(), watched: None }
     }
 }

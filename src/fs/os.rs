@@ -5,20 +5,19 @@ use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
 use crate::fs::buffer::ALIGNMENT;
-use crate::fs::{Backend, BackendFile, Entry, EntryKind, mmap};
+use crate::fs::{Backend, BackendFile, Entry, EntryKind, WatchedDir, mmap};
 
-/// The kernel tells a failed write-back to every descriptor that was open when it happened, so the ones that whole file
-/// systems are synced through are kept open from the beginning.
-#[derive(Default)]
-pub(super) struct OsBackend {
-    watched: Mutex<Vec<(PathBuf, Arc<File>)>>,
-}
+pub(super) struct OsBackend;
+
+/// The kernel tells a failed write-back once to every descriptor that was open when it happened. So who has to know keeps
+/// one of its own.
+struct OsDir(File);
 
 struct OsFile {
     file: File,
@@ -118,21 +117,8 @@ impl Backend for OsBackend {
         open_dir(dir)?.sync_all()
     }
 
-    fn sync_all(&self, path: &Path) -> Result<()> {
-        let watched = || {
-            let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-            watched.iter().find(|(root, _)| path.starts_with(root)).map(|(_, dir)| dir.clone())
-        };
-        match watched() {
-            Some(dir) => Ok(rustix::fs::syncfs(dir)?),
-            None => Ok(rustix::fs::syncfs(open_dir(path)?)?),
-        }
-    }
-
-    fn watch(&self, root: &Path) -> Result<()> {
-        let dir = open_dir(root)?;
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner).push((root.to_path_buf(), Arc::new(dir)));
-        Ok(())
+    fn watch(&self, dir: &Path) -> Result<Arc<dyn WatchedDir>> {
+        Ok(Arc::new(OsDir(open_dir(dir)?)))
     }
 
     fn free_bytes(&self, path: &Path) -> Result<u64> {
@@ -151,6 +137,15 @@ impl Backend for OsBackend {
 
     fn canonical(&self, path: &Path) -> Result<PathBuf> {
         path.canonicalize()
+    }
+}
+
+impl WatchedDir for OsDir {
+    fn sync_all(&self, path: &Path) -> Result<()> {
+        if self.0.metadata()?.dev() != path.metadata()?.dev() {
+            return Err(Error::other("another file system was mounted there since it was opened"));
+        }
+        Ok(rustix::fs::syncfs(&self.0)?)
     }
 }
 
@@ -304,6 +299,7 @@ fn entry(name: &OsStr, metadata: &Metadata) -> Entry {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::fs::Fs;
 
     #[test]
     fn rename_in_steps_moves_but_never_overwrites() {
@@ -323,6 +319,31 @@ mod tests {
         rename_new_in_steps(&path("dir"), &path("renamed")).unwrap();
         assert_eq!(std::fs::read(path("renamed/moved")).unwrap(), b"file");
         assert!(!path("dir").exists() && !path("file").exists());
+    }
+
+    #[test]
+    fn a_watched_directory_is_open_as_long_as_its_handle() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let open = || {
+            let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+            descriptors.filter_map(|entry| entry.unwrap().path().read_link().ok()).filter(|path| *path == root).count()
+        };
+        let fs = Fs::os();
+        let watching = fs.watching(&root).unwrap();
+        let (clone, other) = (watching.clone(), watching.watching(&root).unwrap());
+        assert_eq!(open(), 2, "handles of their own have descriptors of their own");
+        drop((watching, other));
+        assert_eq!(open(), 1);
+        clone.sync_all(&root).unwrap();
+        drop(clone);
+        assert_eq!(open(), 0);
+    }
+
+    #[test]
+    fn a_directory_on_another_file_system_is_not_synced_by_mistake() {
+        let watched = OsBackend.watch(Path::new("/proc")).unwrap();
+        assert!(watched.sync_all(Path::new("/")).unwrap_err().to_string().contains("another file system"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use arrow::array::{Int64Array, RecordBatch};
 use super::*;
 use crate::clock::Clock;
 use crate::delta::Action;
-use crate::fs::{SimFs, SyncMode};
+use crate::fs::{Fault, FaultPlan, SimFs, SyncMode};
 use crate::id::{BucketIndex, IdSource, RowsetId, SegmentName, Version};
 use crate::schema::{DataType, TableSpec};
 use crate::segment::write_segment;
@@ -64,7 +64,7 @@ fn a_reader_that_cannot_write_its_hold_is_sure_for_the_retention_time() {
     let store = Store::create_with(ROOT, options.clone()).unwrap();
     store.create_database("d").unwrap();
     drop(truncated(&store, "t"));
-    sim.plan(Some(crate::fs::FaultPlan { at: 0, fault: crate::fs::Fault::Error }));
+    sim.plan(Some(FaultPlan { at: 0, fault: Fault::Denied }));
     let reader = Store::open_read_only(ROOT, options).unwrap();
     assert!(sim.fault_happened(), "the file in holds/ cannot be made");
     sim.plan(None);
@@ -79,6 +79,28 @@ fn a_reader_that_cannot_write_its_hold_is_sure_for_the_retention_time() {
     assert_eq!(store.collect().unwrap().segments, 1);
     assert!(!is_there(&seen));
     assert_eq!(reader.table("d", "t").unwrap().version().oldest_version, Version::new(2), "the reader goes on");
+}
+
+#[test]
+fn a_reader_whose_hold_fails_for_another_reason_than_permission_is_refused() {
+    let sim = SimFs::new();
+    drop(Store::create_with(ROOT, options(&sim)).unwrap());
+    for (fault, text) in [(Fault::Error, "os error 5"), (Fault::NoSpace, "No space")] {
+        sim.plan(Some(FaultPlan { at: 0, fault }));
+        let error = Store::open_read_only(ROOT, options(&sim)).err().unwrap();
+        assert!(error.is(ErrorKind::Io) && error.to_string().contains(text), "{error}");
+    }
+}
+
+#[test]
+fn a_reader_of_a_copy_without_empty_directories_is_seen_by_the_collector() {
+    let sim = SimFs::new();
+    let store = Store::create_with(ROOT, options(&sim)).unwrap();
+    let environment = &store.inner.environment;
+    environment.fs.remove_tree(&environment.layout.holds()).unwrap();
+    let reader = Store::open_read_only(ROOT, options(&sim)).unwrap();
+    assert!(environment.fs.is_held(&environment.layout.holds()).unwrap());
+    drop(reader);
 }
 
 #[test]

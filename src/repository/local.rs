@@ -77,7 +77,7 @@ impl LocalStorage {
             Some(EntryKind::Directory) => {}
             _ => return Err(Error::invalid(format!("{} is not a directory", root.display()))),
         }
-        fs.watch(&root)?;
+        let fs = fs.watching(&root)?;
         let (directories, staging, pending) = (Mutex::default(), Mutex::default(), Mutex::default());
         Ok(LocalStorage { fs, root, ids: IdSource::system(), directories, staging, pending })
     }

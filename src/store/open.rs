@@ -33,8 +33,8 @@ impl Store {
         check_empty(fs, &StoreLayout::new(root))?;
         fs.create_dir_all(root)?;
         let layout = StoreLayout::new(fs.canonical(root)?);
+        let fs = &options.fs.watching(layout.root())?;
         let lock = lock(fs, &layout)?;
-        fs.watch(layout.root())?;
         // Another process may have been faster than the lock.
         check_empty(fs, &layout)?;
         clear_unfinished(fs, &layout)?;
@@ -42,7 +42,7 @@ impl Store {
             fs.create_dir(&dir)?;
         }
         let record = StoreRecord { store: StoreId::random(&options.ids), created_ms: options.clock.now_ms() };
-        let environment = environment(layout, record.store, &options, None)?;
+        let environment = environment(fs.clone(), layout, record.store, &options, None)?;
         Catalog::create(&environment)?;
         let temporary = environment.layout.operation(OperationId::random(&environment.ids));
         let bytes = encode_document(DocumentKind::Store, &record)?;
@@ -62,9 +62,9 @@ impl Store {
     /// As [`Store::open`], with options. What a crash left is cleared away first.
     pub fn open_with(root: impl AsRef<Path>, options: StoreOptions) -> Result<Store> {
         let (layout, record) = read_identity(&options.fs, root.as_ref())?;
-        let lock = lock(&options.fs, &layout)?;
-        options.fs.watch(layout.root())?;
-        let environment = environment(layout, record.store, &options, None)?;
+        let fs = options.fs.watching(layout.root())?;
+        let lock = lock(&fs, &layout)?;
+        let environment = environment(fs, layout, record.store, &options, None)?;
         let catalog = Catalog::open(&environment)?;
         recover::make_names_durable(&environment, &catalog.current())?;
         recover::recover(&environment, &catalog)?;
@@ -74,29 +74,46 @@ impl Store {
     /// Opens a store for reading beside a writer.
     pub fn open_read_only(root: impl AsRef<Path>, options: StoreOptions) -> Result<Store> {
         let (layout, record) = read_identity(&options.fs, root.as_ref())?;
-        let name = OperationId::random(&options.ids).to_string();
         // Before the catalog is read: what it names then stays as long as the hold lives.
-        let held = match options.fs.hold(&layout.holds(), &name) {
-            Ok(lock) => Held::Lock { _lock: lock },
-            Err(error) => {
-                tracing::warn!(%error, "holds/ cannot be written: only the retention time protects what is read");
-                Held::Nothing
-            }
-        };
-        let environment = environment(layout, record.store, &options, Some("was opened read-only".into()))?;
+        let held = hold(&layout, &options)?;
+        let why = Some("was opened read-only".into());
+        let environment = environment(options.fs.clone(), layout, record.store, &options, why)?;
         let catalog = Catalog::open(&environment)?;
         Ok(Store::assemble(environment, catalog, options, held))
     }
 }
 
+/// A hold of a reader; `Held::Nothing` where it may not write. If it may and cannot, reading would not be safe from the
+/// collector although everybody thinks so.
+fn hold(layout: &StoreLayout, options: &StoreOptions) -> Result<Held> {
+    let (fs, dir, name) = (&options.fs, layout.holds(), OperationId::random(&options.ids).to_string());
+    let held = match fs.hold(&dir, &name) {
+        // It may be missing in a copy of a store that was made without empty directories.
+        Err(error) if error.is(ErrorKind::NotFound) => fs.create_dir_in_batch(&dir).and_then(|()| fs.hold(&dir, &name)),
+        held => held,
+    };
+    match held {
+        Ok(lock) => Ok(Held::Lock { _lock: lock }),
+        Err(error) if Fs::is_write_refused(&error) => {
+            tracing::warn!(%error, "holds/ cannot be written: only the retention time protects what is read");
+            Ok(Held::Nothing)
+        }
+        Err(error) => Err(error.context(format!(
+            "cannot open the store at {} for reading: what is read could be removed meanwhile",
+            layout.root().display()
+        ))),
+    }
+}
+
 fn environment(
+    fs: Fs,
     layout: StoreLayout,
     store: StoreId,
     options: &StoreOptions,
     read_only: Option<String>,
 ) -> Result<Arc<Environment>> {
     Ok(Arc::new(Environment {
-        fs: options.fs.clone(),
+        fs,
         clock: options.clock.clone(),
         ids: options.ids.clone(),
         pool: CpuPool::new(options.threads)?,

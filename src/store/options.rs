@@ -15,7 +15,8 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// ```
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// Files; [`Fs::os`] unless a test says otherwise.
+    /// Files; [`Fs::os`] unless a test says otherwise. A store opened for writing makes a handle of its own from it: a failed sync
+    /// poisons the store, and opening it again makes a new one.
     pub fs: Fs,
     /// Time.
     pub clock: Clock,

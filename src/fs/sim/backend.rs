@@ -3,20 +3,28 @@
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use rustix::io::Errno;
 
 use super::Machine;
 use super::state::{Inode, InodeId, LockState, Operation, Permit, State, names};
-use crate::fs::{Backend, BackendFile, Entry, EntryKind};
+use crate::fs::{Backend, BackendFile, Entry, EntryKind, WatchedDir};
 
 /// No test fills it; a full disk is a planned fault.
 const FREE_BYTES: u64 = 1 << 50;
 
+#[derive(Clone)]
 pub(super) struct SimBackend {
     pub machine: Machine,
     pub generation: u64,
+}
+
+struct SimDir {
+    backend: SimBackend,
+    /// Failed write-backs that it was told of, or that were before it.
+    told: AtomicU64,
 }
 
 struct SimFile {
@@ -160,16 +168,12 @@ impl Backend for SimBackend {
         })
     }
 
-    fn watch(&self, root: &Path) -> Result<()> {
-        self.metadata(root).map(drop)
-    }
-
-    fn sync_all(&self, path: &Path) -> Result<()> {
-        self.change(Operation::Other, |state| {
-            state.names(state.locate(path)?)?;
-            state.sync_everything();
-            Ok(())
-        })
+    fn watch(&self, dir: &Path) -> Result<Arc<dyn WatchedDir>> {
+        let told = self.look(|state| {
+            state.names(state.locate(dir)?)?;
+            Ok(state.write_back_failures)
+        })?;
+        Ok(Arc::new(SimDir { backend: self.clone(), told: told.into() }))
     }
 
     fn free_bytes(&self, path: &Path) -> Result<u64> {
@@ -203,6 +207,19 @@ impl Backend for SimBackend {
         self.look(|state| {
             state.locate(path)?;
             Ok(Path::new("/").join(names(path)?.into_iter().collect::<PathBuf>()))
+        })
+    }
+}
+
+impl WatchedDir for SimDir {
+    fn sync_all(&self, path: &Path) -> Result<()> {
+        self.backend.change(Operation::Other, |state| {
+            state.names(state.locate(path)?)?;
+            if self.told.swap(state.write_back_failures, Ordering::SeqCst) != state.write_back_failures {
+                return Err(Errno::IO.into());
+            }
+            state.sync_everything();
+            Ok(())
         })
     }
 }

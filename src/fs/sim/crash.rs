@@ -11,7 +11,9 @@ use crate::fs::Fault;
 
 impl State {
     pub fn sync_file(&mut self, inode: InodeId) {
-        if let Some(Inode::File { bytes, synced_bytes }) = self.inodes.get_mut(&inode) {
+        if !self.lost.contains(&inode)
+            && let Some(Inode::File { bytes, synced_bytes }) = self.inodes.get_mut(&inode)
+        {
             *synced_bytes = bytes.len();
         }
     }
@@ -28,11 +30,17 @@ impl State {
 
     pub fn sync_everything(&mut self) {
         self.unsynced.clear();
-        for inode in self.inodes.values_mut() {
-            if let Inode::File { bytes, synced_bytes } = inode {
-                *synced_bytes = bytes.len();
-            }
+        for inode in self.inodes.keys().copied().collect::<Vec<_>>() {
+            self.sync_file(inode);
         }
+    }
+
+    /// The system could not write files back and gave their unsynced bytes up, which it can still show.
+    pub fn fail_write_back(&mut self) {
+        let is_unsynced =
+            |inode: &Inode| matches!(inode, Inode::File { bytes, synced_bytes } if *synced_bytes < bytes.len());
+        self.lost.extend(self.inodes.iter().filter(|(_, inode)| is_unsynced(inode)).map(|(id, _)| *id));
+        self.write_back_failures += 1;
     }
 
     /// Forgets what was not synced, except what the crash is said to keep.
@@ -45,6 +53,7 @@ impl State {
         self.remove_unreachable();
         self.cut_files(coin.as_mut());
         self.locks.clear();
+        self.lost.clear();
         self.generation += 1;
         self.plan = None;
     }

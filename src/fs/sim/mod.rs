@@ -81,6 +81,12 @@ impl SimFs {
         self.machine.state().fault_happened
     }
 
+    /// The system fails to write files back, as it may do at any time: bytes that were not synced are lost, and each handle
+    /// that whole file systems are synced with is told of it once, by its next sync.
+    pub fn fail_write_back(&self) {
+        self.machine.state().fail_write_back();
+    }
+
     /// Power back on: forgets unsynced bytes and names, releases all locks, clears the plan. Handles made before stay
     /// dead; take a new one from [`SimFs::fs`].
     pub fn restart(&self) {

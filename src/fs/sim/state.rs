@@ -1,6 +1,6 @@
 //! What the machine remembers: files, directories, which changes of names were not synced, and the planned fault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Error, Result};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -75,6 +75,10 @@ pub(super) struct State {
     pub fault_happened: bool,
     /// The fault that stopped the machine.
     pub crashed: Option<Fault>,
+    /// How often the system failed to write files back.
+    pub write_back_failures: u64,
+    /// Files whose unsynced bytes it gave up: no sync makes them durable any more.
+    pub lost: BTreeSet<InodeId>,
 }
 
 impl Permit {
@@ -100,6 +104,8 @@ impl State {
             operations: 0,
             fault_happened: false,
             crashed: None,
+            write_back_failures: 0,
+            lost: BTreeSet::new(),
         }
     }
 
@@ -127,6 +133,7 @@ impl State {
             Fault::ShortWrite if operation == Operation::Append => Ok(Permit::Half),
             Fault::LostAnswer if operation == Operation::Link => Ok(Permit::Unanswered(Errno::EXIST)),
             Fault::LostAnswer => Ok(Permit::Unanswered(Errno::IO)),
+            Fault::Denied => Err(Errno::ACCESS.into()),
             Fault::Error | Fault::ShortWrite => Err(Errno::IO.into()),
             Fault::Crash | Fault::CrashKeepingSome(_) => {
                 self.crashed = Some(fault);

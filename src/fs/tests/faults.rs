@@ -3,7 +3,7 @@ use std::path::Path;
 
 use super::{names, read, write};
 use crate::error::{ErrorKind, Result};
-use crate::fs::{Fault, FaultPlan, Put, SimFs, SyncMode};
+use crate::fs::{Fault, FaultPlan, Fs, Put, SimFs, SyncMode};
 
 const TARGET: &str = "/log/target";
 const TEMPORARY: &str = "/staging/temporary";
@@ -273,4 +273,34 @@ fn put_new_recognizes_its_own_link_whose_answer_was_lost() {
     assert_eq!(read(&sim.fs(), TARGET), b"mine");
     // The same bytes in a rival's file are not ours.
     assert_eq!(put(&sim, b"mine").unwrap(), Put::Exists);
+}
+
+#[test]
+fn every_watching_handle_is_told_of_a_failed_write_back() {
+    let sim = SimFs::new();
+    let fs = sim.fs();
+    let root = Path::new("/");
+    let [store, repository, bystander] = [(); 3].map(|()| fs.watching(root).unwrap());
+    bystander.create_file(Path::new("/file")).unwrap().write_all(&vec![1; 2 << 20]).unwrap();
+    sim.fail_write_back();
+    for handle in [&store, &repository, &bystander] {
+        assert!(handle.sync_all(root).unwrap_err().is(ErrorKind::Io));
+        assert!(handle.sync_all(root).unwrap_err().is(ErrorKind::Poisoned));
+    }
+    fs.watching(root).unwrap().sync_all(root).unwrap();
+    sim.restart();
+    assert_eq!(read(&sim.fs(), "/file"), b"", "a later sync does not bring back what was given up");
+}
+
+#[test]
+fn no_clone_of_a_handle_can_sync_after_a_failed_write_back() {
+    crate::sync::explore(11, 100, || {
+        let sim = SimFs::new();
+        let fs = sim.fs().watching(Path::new("/")).unwrap();
+        sim.fail_write_back();
+        let sync = |fs: Fs| move || fs.sync_all(Path::new("/")).is_err();
+        let other = shuttle::thread::spawn(sync(fs.clone()));
+        let failed = [sync(fs)(), other.join().unwrap()];
+        assert_eq!(failed, [true, true]);
+    });
 }
