@@ -59,6 +59,9 @@ impl Store {
             publish(repository, backup, &manifest, pins)
         };
         if let Err(error) = steps() {
+            // The next backup with this repository would publish them.
+            let keys = plan.uploads().into_iter().map(|(key, _)| RepositoryKey::Segment(key));
+            repository.storage.discard_uploads(&keys.collect::<Vec<_>>());
             // Goes on if the last step took effect although its answer was lost.
             abandon(repository, &options.label, backup, error)?;
         }

@@ -212,6 +212,22 @@ fn an_upload_has_no_name_before_the_batch_is_synced() {
 }
 
 #[test]
+fn uploads_that_are_discarded_are_not_published_and_leave_nothing() {
+    let (sim, setting) = on_simulated_files();
+    let (ids, storage) = (IdSource::seeded(3), &setting.storage);
+    let keys: Vec<RepositoryKey> = [b"kept", b"gone"].map(|bytes| segment_key(bytes, &ids)).into();
+    for (key, bytes) in keys.iter().zip([b"kept", b"gone"]) {
+        let source = setting.source(&key.to_string().replace('/', "-"), bytes);
+        storage.upload(key, &source, Digest::of(bytes)).unwrap();
+    }
+    let before = sim.snapshot_paths().len();
+    storage.discard_uploads(&keys[1..]);
+    assert_eq!(sim.snapshot_paths().len(), before - 1);
+    storage.sync_uploads().unwrap();
+    assert_eq!(storage.list("").unwrap(), [(keys[0].clone(), 4)]);
+}
+
+#[test]
 fn uploads_that_nobody_publishes_go_with_the_handle() {
     let (sim, setting) = on_simulated_files();
     let bytes = b"never published";
@@ -292,5 +308,48 @@ fn after_a_crash_at_any_operation_a_name_implies_whole_contents() {
                 }
             }
         }
+    }
+}
+
+/// A rival whose sync fails leaves names that are not durable, those of directories too.
+#[test]
+fn what_a_rival_has_just_named_is_durable_after_a_listing_and_a_sync() {
+    let mut reused = 0;
+    for at in 0.. {
+        let (sim, setting) = on_simulated_files();
+        let key = segment_key(b"rival", &IdSource::seeded(8));
+        setting.storage.upload(&key, &setting.source("rival", b"rival"), Digest::of(b"rival")).unwrap();
+        sim.plan(Some(FaultPlan { at, fault: Fault::Error }));
+        let synced = setting.storage.sync_uploads();
+        sim.plan(None);
+        let other = LocalStorage::open(sim.fs(), "/backups").unwrap();
+        let listed = other.list("tables/").unwrap();
+        other.sync_uploads().unwrap();
+        sim.restart();
+        let after = LocalStorage::open(sim.fs(), "/backups").unwrap();
+        assert_eq!(after.list("tables/").unwrap(), listed, "failed at {at}");
+        if synced.is_ok() {
+            assert_eq!((listed.len(), reused), (1, 4), "two directories, `tables` and the root");
+            return;
+        }
+        reused += listed.len();
+    }
+}
+
+#[test]
+fn a_failed_write_back_fails_the_batches_of_all_open_repositories() {
+    let (sim, setting) = on_simulated_files();
+    let other = Arc::new(LocalStorage::open(setting.fs.clone(), "/backups").unwrap());
+    let storages: [Arc<dyn ObjectStorage>; 2] = [setting.storage.clone(), other];
+    let (ids, source) = (IdSource::seeded(5), setting.source("small", b"small"));
+    for storage in &storages {
+        // Those beyond the first few are synced together.
+        for _ in 0..70 {
+            storage.upload(&segment_key(b"small", &ids), &source, Digest::of(b"small")).unwrap();
+        }
+    }
+    sim.fail_write_back();
+    for storage in &storages {
+        assert_eq!(storage.sync_uploads().unwrap_err().kind(), ErrorKind::Io);
     }
 }

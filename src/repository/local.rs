@@ -139,21 +139,27 @@ impl LocalStorage {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As [`LocalStorage::make_parents`] for many directories and their parents; gives the directories whose sync makes those
-    /// made here durable, the deepest first. A crash before that leaves some of them out, as if nothing had been uploaded.
-    fn make_in_batch(&self, directories: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>> {
-        let mut made: BTreeSet<PathBuf> = BTreeSet::new();
+    /// As [`LocalStorage::make_parents`] for many directories and their parents, which are not durable yet. A crash before they
+    /// are leaves some of them out, as if nothing had been uploaded.
+    fn make_in_batch(&self, directories: &BTreeSet<PathBuf>) -> Result<()> {
         for directory in self.with_parents(directories) {
-            if self.known().contains(&directory) {
-                continue;
+            if !self.known().contains(&directory) {
+                self.fs.create_dir_in_batch(&directory)?;
             }
-            self.fs.create_dir_in_batch(&directory)?;
-            made.insert(directory);
         }
-        let parents: BTreeSet<PathBuf> = made.iter().filter_map(|made| made.parent()).map(Path::to_path_buf).collect();
-        let mut parents: Vec<PathBuf> = parents.into_iter().collect();
-        parents.sort_by_key(|parent| std::cmp::Reverse(parent.components().count()));
-        Ok(parents)
+        Ok(())
+    }
+
+    /// The directories whose sync makes these durable with all names in them, the deepest first.
+    fn to_sync(&self, directories: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+        let known = self.known();
+        let all = self.with_parents(directories);
+        let unknown = all.iter().filter(|directory| !known.contains(*directory));
+        let parents = unknown.filter_map(|directory| directory.parent());
+        let to_sync: BTreeSet<&Path> = parents.chain(directories.iter().map(PathBuf::as_path)).collect();
+        let mut to_sync: Vec<PathBuf> = to_sync.into_iter().map(Path::to_path_buf).collect();
+        to_sync.sort_by_key(|directory| std::cmp::Reverse(directory.components().count()));
+        to_sync
     }
 
     /// Where files lie that get their real names later.
@@ -223,23 +229,25 @@ impl LocalStorage {
                 targets.insert(parent.to_path_buf());
             }
         }
-        let made = self.make_in_batch(&targets)?;
+        self.make_in_batch(&targets)?;
         for upload in uploads {
             self.fs.rename_new_in_batch(&upload.temporary, &upload.target)?;
         }
-        // Also what was listed: a rival's segment that this backup reuses may be named but not yet durable.
-        let directories: BTreeSet<&PathBuf> = listed.iter().chain(&targets).collect();
-        if directories.len() > SYNC_EACH_DIRECTORY_MAX {
-            return self.fs.sync_all(&self.root);
+        // Also what was listed: a rival's segment that this backup reuses may be named but not yet durable, nor the
+        // directories above it.
+        let mut directories = listed;
+        directories.append(&mut targets);
+        match self.to_sync(&directories) {
+            many if many.len() > SYNC_EACH_DIRECTORY_MAX => self.fs.sync_all(&self.root)?,
+            few => few.iter().try_for_each(|directory| self.fs.sync_dir(directory))?,
         }
-        directories.into_iter().chain(&made).try_for_each(|directory| self.fs.sync_dir(directory))?;
-        self.known().extend(self.with_parents(&targets));
+        self.known().extend(self.with_parents(&directories));
         Ok(())
     }
 }
 
 impl Drop for LocalStorage {
-    /// A backup that failed leaves uploads that nobody will publish any more.
+    /// What was uploaded and not published is garbage now.
     fn drop(&mut self) {
         let uploads = std::mem::take(&mut self.pending().uploads);
         uploads.iter().for_each(|upload| remove_garbage(&self.fs, &upload.temporary));
@@ -296,6 +304,20 @@ impl ObjectStorage for LocalStorage {
             uploads.iter().for_each(|upload| remove_garbage(&self.fs, &upload.temporary));
             pending.failed = Some(error.to_string());
         })
+    }
+
+    fn discard_uploads(&self, keys: &[RepositoryKey]) {
+        let targets: HashSet<PathBuf> = keys.iter().map(|key| self.path(key)).collect();
+        let mut pending = self.pending();
+        let uploads = std::mem::take(&mut pending.uploads);
+        let (discarded, kept): (Vec<_>, Vec<_>) =
+            uploads.into_iter().partition(|upload| targets.contains(&upload.target));
+        if kept.is_empty() {
+            pending.small = 0;
+        }
+        pending.uploads = kept;
+        drop(pending);
+        discarded.iter().for_each(|upload| remove_garbage(&self.fs, &upload.temporary));
     }
 
     fn read(&self, key: &RepositoryKey, limit_bytes: u64) -> Result<Vec<u8>> {

@@ -56,6 +56,9 @@ pub trait ObjectStorage: Send + Sync {
     /// Makes visible and durable all uploads so far, and durable every name that a listing showed before: a backup may
     /// reuse what another one has just uploaded. Before this call an upload need not be visible.
     fn sync_uploads(&self) -> Result<()>;
+    /// Forgets uploads to these keys that are not visible yet: those of a backup that failed. What cannot be taken back is
+    /// garbage, which a collector finds.
+    fn discard_uploads(&self, _keys: &[RepositoryKey]) {}
     /// A whole small object; `NotFound`, or `Corrupt` if longer than `limit_bytes`.
     fn read(&self, key: &RepositoryKey, limit_bytes: u64) -> Result<Vec<u8>>;
     /// Streams an object in pieces to `consume`, in order.

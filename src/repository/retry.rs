@@ -84,6 +84,10 @@ impl ObjectStorage for Retrying {
         retry(|_| self.storage.sync_uploads())
     }
 
+    fn discard_uploads(&self, keys: &[RepositoryKey]) {
+        self.storage.discard_uploads(keys);
+    }
+
     fn read(&self, key: &RepositoryKey, limit_bytes: u64) -> Result<Vec<u8>> {
         retry(|_| self.storage.read(key, limit_bytes))
     }

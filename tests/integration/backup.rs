@@ -37,6 +37,19 @@ fn labels(repository: &Repository) -> Vec<String> {
     repository.backups().unwrap().iter().map(|backup| backup.label.to_string()).collect()
 }
 
+fn segment_count(repository: &Repository) -> u64 {
+    let root = std::path::PathBuf::from(repository.describe().trim_start_matches("file://")).join("tables");
+    let mut directories = vec![root];
+    let mut count = 0;
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+            count += u64::from(entry.extension().is_some_and(|extension| extension == "parquet"));
+            directories.extend(entry.is_dir().then_some(entry));
+        }
+    }
+    count
+}
+
 fn segment_files(store: &Store, table: &str) -> Vec<std::path::PathBuf> {
     let version = store.table("sales", table).unwrap().version();
     version.segments().map(|segment| version.layout.segment(&segment.name)).collect()
@@ -186,8 +199,10 @@ fn a_backup_cancelled_at_any_event_leaves_nothing_or_is_complete() {
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
                 assert!(labels(&repository).is_empty());
-                back_up(&disk.store, &repository, "b").unwrap();
+                let again = back_up(&disk.store, &repository, "b").unwrap();
                 repository.manifest(&label("b")).unwrap();
+                let segments = segment_count(&repository);
+                assert_eq!(segments, again.copied + again.reused, "uploads of the cancelled one are not published");
             }
         }
         if !cancel.is_cancelled() {
