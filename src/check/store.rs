@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::catalog::ddl;
 use crate::check::segment::check_segment;
 use crate::check::{CheckLevel, CheckReport, Findings, relative};
 use crate::delta::{CheckpointRef, ROOT_DIGEST, decode_commit};
@@ -13,7 +14,6 @@ use crate::fs::{LogFileName, TableLayout, parse_catalog_name};
 use crate::id::{Label, TableId, Version};
 use crate::limits::{DOCUMENT_BYTES_MAX, LOG_FILE_BYTES_MAX};
 use crate::progress::{Observer, Phase};
-use crate::schema::TableSchema;
 use crate::segment_meta::SegmentMeta;
 use crate::store::Store;
 use crate::table::{Environment, TableVersion};
@@ -21,8 +21,8 @@ use crate::table::{Environment, TableVersion};
 /// A segment to check and whose it is.
 struct Target {
     table: String,
-    layout: TableLayout,
-    schema: Arc<TableSchema>,
+    /// Keeps the files from being removed.
+    version: Arc<TableVersion>,
     segment: Arc<SegmentMeta>,
 }
 
@@ -52,7 +52,8 @@ impl Store {
                 Ok((record, Digest::of(&bytes)))
             });
             // The writer removes old files while it goes on; only the newest has to be there.
-            if number != newest && read.as_ref().is_err_and(|error| error.is(ErrorKind::NotFound)) {
+            if number != self.inner.catalog.number() && read.as_ref().is_err_and(|error| error.is(ErrorKind::NotFound))
+            {
                 continue;
             }
             let Some((record, digest)) = findings.keep(&file, "the catalog", read)? else { continue };
@@ -92,7 +93,12 @@ impl Store {
         for (name, table) in self.named_tables() {
             observer.check()?;
             let file = relative(self.root(), environment.layout.table(table).dir());
-            let Some(live) = findings.keep(&file, &name, self.live_table(table))? else { continue };
+            let opened = self.live_table(table);
+            // Removed since the catalog was read.
+            if opened.is_err() && !ddl::needed_tables(&self.inner.catalog.current()).contains(&table) {
+                continue;
+            }
+            let Some(live) = findings.keep(&file, &name, opened)? else { continue };
             let version = live.current();
             check_log(environment, &name, &version, findings)?;
             let mut segments: Vec<Arc<SegmentMeta>> = version.segments().cloned().collect();
@@ -103,16 +109,16 @@ impl Store {
             }
             targets.extend(segments.into_iter().map(|segment| Target {
                 table: name.clone(),
-                layout: version.layout.clone(),
-                schema: version.schema.clone(),
+                version: version.clone(),
                 segment,
             }));
         }
         let bytes = targets.iter().map(|target| bytes_to_read(&target.segment, level)).sum();
         let phase = observer.begin(Phase::Verify, targets.len() as u64, bytes);
         let check = |target: Target| {
-            let path = target.layout.segment(&target.segment.name);
-            let checked = check_segment(&environment.fs, &path, &target.segment, &target.schema, level, &phase);
+            let path = target.version.layout.segment(&target.segment.name);
+            let schema = &target.version.schema;
+            let checked = check_segment(&environment.fs, &path, &target.segment, schema, level, &phase);
             let read = findings.keep(&relative(self.root(), &path), &target.table, checked)?;
             findings.looked_at(read.unwrap_or(0));
             Ok(())

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use steledb::backup::BackupOptions;
 use steledb::check::{CheckLevel, CheckReport};
 use steledb::fs::SimFs;
-use steledb::progress::Observer;
+use steledb::progress::{Cancel, Observer, Phase, Progress};
 use steledb::restore::RestoreOptions;
 use steledb::snapshot::Selection;
-use steledb::{Label, Result, Store};
+use steledb::{Label, Result, Store, StoreOptions};
 
 use crate::support::{REPOSITORY, ROOT, Shown, create_orders, load_orders, options, shown};
 
@@ -248,4 +249,40 @@ fn damaged_repositories_are_named_and_never_restore_wrongly() {
         }
     }
     println!("{tried} damages of repositories");
+}
+
+/// What others do to the store before a check reads the segments.
+struct Meanwhile(Store);
+
+impl Progress for Meanwhile {
+    fn begin(&self, phase: Phase, _: u64, _: u64) {
+        if phase == Phase::Verify {
+            self.0.table("sales", "orders").unwrap().truncate().unwrap();
+            self.0.empty_recycle_bin(None).unwrap();
+            self.0.drop_table_force("sales", "other").unwrap();
+            self.0.collect().unwrap();
+        }
+    }
+    fn advance(&self, _: Phase, _: u64, _: u64) {}
+    fn end(&self, _: Phase) {}
+}
+
+#[test]
+fn a_check_beside_a_drop_and_a_collection_finds_no_damage() {
+    let sim = SimFs::new();
+    let options = StoreOptions { version_keep_ms: -10, ..options(sim.fs(), 1) };
+    let store = Store::create_with(ROOT, options).unwrap();
+    for table in ["orders", "other"].map(|name| create_orders(&store, name)) {
+        load_orders(&table, 0..40).unwrap();
+        load_orders(&table, 100..140).unwrap();
+        table.drop_partition("late").unwrap();
+    }
+    let observer = Observer::new(Arc::new(Meanwhile(store.clone())), Cancel::new());
+    let report = store.verify(CheckLevel::Full, &observer).unwrap();
+    assert!(report.is_sound(), "{:#?}", report.damaged);
+    let is_segment = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "parquet");
+    let left = || sim.snapshot_paths().iter().filter(|path| is_segment(path)).count();
+    assert!(left() > 0, "the check held them");
+    store.collect().unwrap();
+    assert_eq!(left(), 0);
 }
