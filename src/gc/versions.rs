@@ -12,14 +12,16 @@ use crate::delta::{Action, decode_commit};
 use crate::error::Result;
 use crate::fs::LogFileName;
 use crate::gc::CollectReport;
-use crate::id::{SegmentName, TableId, Version};
+use crate::id::{SegmentName, Version};
 use crate::limits::LOG_FILE_BYTES_MAX;
 use crate::segment_meta::SegmentMeta;
-use crate::store::Store;
+use crate::store::{Collected, Store};
 use crate::table::{LiveTable, TableVersion};
 
 /// What the log says may go.
 struct Expired {
+    /// Those of [`Collected`] before the log was read.
+    resets: u64,
     /// Versions before this one can no longer be read.
     horizon: Version,
     /// Removed at or before the horizon, and still there.
@@ -29,7 +31,7 @@ struct Expired {
 pub(super) fn collect(store: &Store, live: &LiveTable, held: bool, report: &mut CollectReport) -> Result<()> {
     let Some(expired) = find(store, live)? else { return Ok(()) };
     if expired.segments.is_empty() {
-        marks(store).insert(live.id(), expired.horizon);
+        set_mark(store, live, &expired);
         return Ok(());
     }
     // A version held from before the table was dropped and brought back is a pin, too.
@@ -57,11 +59,19 @@ pub(super) fn collect(store: &Store, live: &LiveTable, held: bool, report: &mut 
     for directory in directories {
         fs.sync_dir(&directory)?;
     }
-    marks(store).insert(live.id(), expired.horizon);
+    set_mark(store, live, &expired);
     Ok(())
 }
 
-fn marks(store: &Store) -> MutexGuard<'_, BTreeMap<TableId, Version>> {
+/// The next collection goes on behind the horizon, unless a mark was taken away meanwhile: then it looks at all again.
+fn set_mark(store: &Store, live: &LiveTable, expired: &Expired) {
+    let mut collected = collected(store);
+    if collected.resets == expired.resets {
+        collected.marks.insert(live.id(), expired.horizon);
+    }
+}
+
+fn collected(store: &Store) -> MutexGuard<'_, Collected> {
     store.inner.collected.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -75,7 +85,10 @@ fn raise_horizon(version: &TableVersion, horizon: Version) -> Vec<Action> {
 /// Reads the log from where the last collection stopped up to the newest version that is old enough.
 fn find(store: &Store, live: &LiveTable) -> Result<Option<Expired>> {
     let environment = &store.inner.environment;
-    let mark = marks(store).get(&live.id()).copied();
+    let (mark, resets) = {
+        let collected = collected(store);
+        (collected.marks.get(&live.id()).copied(), collected.resets)
+    };
     let limit_ms = environment.clock.now_ms().saturating_sub(store.inner.options.version_keep_ms);
     let current = live.current();
     let living: BTreeSet<SegmentName> = current.segments().map(|segment| segment.name).collect();
@@ -92,7 +105,7 @@ fn find(store: &Store, live: &LiveTable) -> Result<Option<Expired>> {
         {
             break;
         }
-        let expired = found.get_or_insert_with(|| Expired { horizon: version, segments: BTreeMap::new() });
+        let expired = found.get_or_insert_with(|| Expired { resets, horizon: version, segments: BTreeMap::new() });
         expired.horizon = version;
         for action in actions {
             match action {

@@ -22,11 +22,11 @@ use crate::clock::Clock;
 use crate::delta::Action;
 use crate::error::ErrorKind;
 use crate::fs::{SimFs, SyncMode};
-use crate::id::{BucketIndex, IdSource, Label, RowsetId, SegmentName, Version};
-use crate::schema::{DataType, TableSpec};
+use crate::id::{BucketIndex, IdSource, Label, Name, RowsetId, SegmentName, Version};
+use crate::schema::{DataType, PartitionSpec, TableSpec};
 use crate::segment::write_segment;
 use crate::snapshot::{Selection, manifest_of};
-use crate::store::{Store, StoreOptions, Table};
+use crate::store::{RecoverOptions, Store, StoreOptions, Table};
 use crate::sync::{explore, undisturbed};
 use crate::table::TableVersion;
 
@@ -111,8 +111,12 @@ fn follow(sim: &SimFs, process: u64) {
 
 /// Once nobody reads, a collection leaves the files of the newest versions and nothing else.
 fn check_collected(sim: &SimFs) {
+    write(sim).collect().unwrap();
+    check_files(sim);
+}
+
+fn check_files(sim: &SimFs) {
     let store = write(sim);
-    store.collect().unwrap();
     let mut expected = BTreeSet::new();
     for name in store.tables("d").unwrap() {
         let version = store.table("d", name.as_str()).unwrap().version();
@@ -163,6 +167,55 @@ fn no_reader_finds_a_file_gone_while_a_table_is_dropped_and_collected() {
         });
         [reader, backup, writer].into_iter().for_each(|thread| thread.join().unwrap());
         undisturbed(|| check_collected(&sim));
+    });
+}
+
+#[test]
+fn a_table_opened_while_it_is_changed_dropped_and_recovered_is_the_newest() {
+    let base = prepared();
+    explore(SEED, TIMES, move || {
+        let sim = base.fork();
+        let store = undisturbed(|| write(&sim));
+        let of_opener = store.clone();
+        let opener = thread::spawn(move || match of_opener.table("d", "a") {
+            Err(error) => assert!(error.is(ErrorKind::NotFound), "{error}"),
+            Ok(table) => drop(table),
+        });
+        let of_writer = store.clone();
+        let writer = thread::spawn(move || {
+            add_row(&of_writer.table("d", "a").unwrap());
+            of_writer.drop_table("d", "a").unwrap();
+            of_writer.recover_table("d", "a", &RecoverOptions::default()).unwrap();
+        });
+        [opener, writer].into_iter().for_each(|thread| thread.join().unwrap());
+        let table = store.table("d", "a").unwrap();
+        add_row(&table);
+        assert_eq!(table.version().row_count(), 3);
+    });
+}
+
+#[test]
+fn an_entry_of_the_recycle_bin_that_ends_during_a_collection_is_collected_by_the_next_one() {
+    let base = prepared();
+    let store = write(&base);
+    let all = PartitionSpec::range(Name::new("all").unwrap(), vec![], vec![]);
+    let spec = TableSpec::new().column("id", DataType::BigInt).partition_by_range(["id"], [all]);
+    let table = store.create_table("d", "p", &spec).unwrap();
+    add_row(&table);
+    table.drop_partition("all").unwrap();
+    drop((table, store));
+    explore(SEED, TIMES, move || {
+        let sim = base.fork();
+        let store = undisturbed(|| write(&sim));
+        let of_collector = store.clone();
+        let collector = thread::spawn(move || assert!(of_collector.collect().is_ok()));
+        let of_writer = store.clone();
+        let writer = thread::spawn(move || assert_eq!(of_writer.empty_recycle_bin(None).unwrap(), 1));
+        [collector, writer].into_iter().for_each(|thread| thread.join().unwrap());
+        // In the same process, which remembers up to where it looked.
+        undisturbed(|| store.collect().unwrap());
+        drop(store);
+        undisturbed(|| check_files(&sim));
     });
 }
 

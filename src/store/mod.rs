@@ -55,11 +55,19 @@ pub(crate) struct StoreInner {
     pub(crate) labels_loading: Mutex<BTreeSet<(Name, Label)>>,
     /// Labels of the snapshots being taken.
     pub(crate) snapshots_making: Mutex<BTreeSet<Label>>,
-    /// Up to which version the collector has looked for removed segments in this process.
-    pub(crate) collected: Mutex<BTreeMap<TableId, Version>>,
+    pub(crate) collected: Mutex<Collected>,
     pub(crate) tables: OpenTables,
     /// What keeps others from writing, or from removing what this store reads; released last.
     _held: Held,
+}
+
+/// What the collector remembers in this process.
+#[derive(Default)]
+pub(crate) struct Collected {
+    /// Up to which version of a table it has looked for removed segments.
+    pub(crate) marks: BTreeMap<TableId, Version>,
+    /// How often a mark was taken away, because what older versions removed may go now.
+    pub(crate) resets: u64,
 }
 
 /// What an open store holds on to.

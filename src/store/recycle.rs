@@ -208,7 +208,9 @@ impl Store {
             Ok(actions)
         })?;
         // The collector may have gone past the versions that removed these segments: it looks at the whole log again.
-        self.inner.collected.lock().unwrap_or_else(PoisonError::into_inner).remove(&live.id());
+        let mut collected = self.inner.collected.lock().unwrap_or_else(PoisonError::into_inner);
+        collected.marks.remove(&live.id());
+        collected.resets += 1;
         Ok(count)
     }
 
