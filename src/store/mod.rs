@@ -151,7 +151,7 @@ impl Store {
         let catalog = Catalog::fixed(&environment, state);
         let store = Store::assemble(environment, catalog, options, Held::Snapshot { _guard: guard });
         for (id, table) in tables {
-            store.inner.tables.insert(id, Arc::new(table));
+            store.inner.tables.insert(id, Arc::new(table), 0);
         }
         store
     }
@@ -198,17 +198,22 @@ impl Store {
 
     /// The open table of an id that the catalog names (or named, for undo).
     pub(crate) fn live_table(&self, id: TableId) -> Result<Arc<LiveTable>> {
-        if let Some(live) = self.inner.tables.get(id) {
-            return Ok(live);
-        }
-        // Opened without a lock: two threads may do so at once, the first to come back wins.
-        let environment = &self.inner.environment;
-        let opened = LiveTable::open(environment, id, environment.layout.table(id))?;
-        let live = self.inner.tables.insert(id, Arc::new(opened));
+        let (environment, tables) = (&self.inner.environment, &self.inner.tables);
+        let live = loop {
+            let retirements = tables.retirements();
+            if let Some(live) = tables.get(id) {
+                return Ok(live);
+            }
+            // Opened without a lock: two threads may do so at once, the first to come back wins.
+            let opened = LiveTable::open(environment, id, environment.layout.table(id))?;
+            if let Some(live) = tables.insert(id, Arc::new(opened), retirements) {
+                break live;
+            }
+        };
         // Dropped meanwhile? Who drops changes the catalog first and then forgets the table, so one of us sees it.
         if self.inner.catalog.current().dropped.contains(&id) {
             live.close();
-            self.inner.tables.retire(id);
+            tables.retire(id);
             return Err(Error::not_found(format!("table {id} was dropped")));
         }
         Ok(live)

@@ -18,6 +18,8 @@ struct Tables {
     open: HashMap<TableId, Arc<LiveTable>>,
     /// No longer named; kept as long as somebody else holds them, so that their files stay.
     retired: Vec<Arc<LiveTable>>,
+    /// How often a table was retired.
+    retirements: u64,
 }
 
 impl OpenTables {
@@ -30,14 +32,27 @@ impl OpenTables {
         self.lock().open.get(&id).cloned()
     }
 
-    /// Keeps a table that was opened, unless another thread was faster: then that one is given.
-    pub fn insert(&self, id: TableId, table: Arc<LiveTable>) -> Arc<LiveTable> {
-        self.lock().open.entry(id).or_insert(table).clone()
+    /// How often a table was retired so far; to be asked before the log of one is read, for [`OpenTables::insert`].
+    pub fn retirements(&self) -> u64 {
+        self.lock().retirements
+    }
+
+    /// Keeps a table that was opened, unless another thread was faster: then that one is given. `None` if a table was retired
+    /// since: it may be this one, changed by others after its log was read here.
+    pub fn insert(&self, id: TableId, table: Arc<LiveTable>, retirements: u64) -> Option<Arc<LiveTable>> {
+        let mut tables = self.lock();
+        let is_stale = tables.retirements != retirements;
+        match tables.open.get(&id) {
+            Some(faster) => Some(faster.clone()),
+            None if is_stale => None,
+            None => Some(tables.open.entry(id).or_insert(table).clone()),
+        }
     }
 
     /// The table is no longer named; the next use opens it afresh.
     pub fn retire(&self, id: TableId) {
         let mut tables = self.lock();
+        tables.retirements += 1;
         let removed = tables.open.remove(&id);
         tables.retired.retain(is_used);
         tables.retired.extend(removed);
@@ -63,4 +78,29 @@ impl OpenTables {
 /// One reference is ours. The table holds one version, and the one just taken to look at it is the second.
 fn is_used(table: &Arc<LiveTable>) -> bool {
     Arc::strong_count(table) > 1 || table.has_pins() || Arc::strong_count(&table.current()) > 2
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::Path;
+
+    use crate::fs::SimFs;
+    use crate::schema::{DataType, TableSpec};
+    use crate::store::{Store, StoreOptions};
+
+    #[test]
+    fn a_table_opened_before_another_one_was_retired_is_not_kept() {
+        let options = StoreOptions { fs: SimFs::new().fs(), threads: 1, ..StoreOptions::default() };
+        let store = Store::create_with(Path::new("/store"), options).unwrap();
+        store.create_database("d").unwrap();
+        let live = store.create_table("d", "t", &TableSpec::new().column("id", DataType::BigInt)).unwrap().live;
+        let tables = &store.inner.tables;
+        let before = tables.retirements();
+        assert!(tables.insert(live.id(), live.clone(), before).is_some());
+        tables.retire(live.id());
+        assert!(tables.insert(live.id(), live.clone(), before).is_none());
+        assert!(tables.get(live.id()).is_none());
+        assert!(tables.insert(live.id(), live.clone(), tables.retirements()).is_some());
+    }
 }
