@@ -269,6 +269,9 @@ impl Table {
         let at_ms = self.store.inner.environment.clock.now_ms();
         self.live.commit("LOAD", |current| {
             check_unchanged(base, current, segments, made)?;
+            if let Some(label) = label {
+                label::check_unused(&self.store.inner.environment, current, label)?;
+            }
             let mut actions = self.live.make_partitions(current, made)?;
             actions.extend(segments.iter().map(|segment| Action::Add(segment.clone(), true)));
             if let Some(label) = label {

@@ -51,8 +51,8 @@ pub(crate) struct StoreInner {
     pub(crate) options: StoreOptions,
     /// `options.load_memory_bytes`, shared by all loads that run: `MemoryBudget::new`.
     pub(crate) load_budget: Arc<MemoryBudget>,
-    /// Database and label of the loads that run, so that no label is used twice at a time; empty at first.
-    pub(crate) labels_loading: Mutex<BTreeSet<(Name, Label)>>,
+    /// Table and label of the loads that run, so that no label is used twice at a time; empty at first.
+    pub(crate) labels_loading: Mutex<BTreeSet<(TableId, Label)>>,
     /// Labels of the snapshots being taken.
     pub(crate) snapshots_making: Mutex<BTreeSet<Label>>,
     pub(crate) collected: Mutex<Collected>,

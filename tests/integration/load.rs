@@ -8,7 +8,7 @@ use arrow::array::{Date32Array, Int64Array, RecordBatch, StringArray};
 use steledb::fs::{Fs, SimFs};
 use steledb::load::{CsvOptions, LoadOptions, LoadReport, LoadSource};
 use steledb::progress::{Cancel, Observer, Phase, Progress};
-use steledb::{Clock, DataType, Error, ErrorKind, Label, Result, Store, StoreOptions, Table, TableSpec};
+use steledb::{Clock, DataType, Error, ErrorKind, Label, Result, Store, StoreOptions, Table, TableSpec, Version};
 
 use crate::support::{ROOT, create_orders, ids_in, load_orders, on_disk, options, orders, orders_spec};
 
@@ -129,6 +129,38 @@ fn used_label_is_a_no_op_for_every_table_of_the_database() {
     disk.store.create_database("other").unwrap();
     let other = disk.store.create_table("other", "orders", &orders_spec()).unwrap();
     assert!(!load(&other).unwrap().already_loaded);
+}
+
+#[test]
+fn a_used_label_is_known_after_the_database_was_renamed() {
+    let disk = on_disk();
+    let [one, other] = ["one", "other"].map(|name| create_orders(&disk.store, name));
+    let load = |table: &Table| table.load(LoadSource::batches(vec![orders(0..10)]), &labelled("monday")).unwrap();
+    assert!(!load(&one).already_loaded);
+    disk.store.rename_database("sales", "shop").unwrap();
+    assert!(load(&other).already_loaded, "the handle was made under the old name");
+}
+
+#[test]
+fn a_labelled_load_beside_a_damaged_table_names_it_and_the_ways_out() {
+    let disk = on_disk();
+    let [one, other] = ["one", "other"].map(|name| create_orders(&disk.store, name));
+    let log = other.version().layout.version(Version::new(0));
+    drop(other);
+    let root = disk.root();
+    drop(disk.store);
+    drop(one);
+    std::fs::write(&log, "damage").unwrap();
+    let store = Store::open(&root).unwrap();
+    let one = store.table("sales", "one").unwrap();
+    let load = || one.load(LoadSource::batches(vec![orders(0..10)]), &labelled("monday"));
+    let error = load().unwrap_err();
+    assert!(error.is(ErrorKind::Corrupt), "{error}");
+    for text in ["sales.other", "monday", "restore it, drop it, or load without a label"] {
+        assert!(error.to_string().contains(text), "{error}");
+    }
+    store.drop_table("sales", "other").unwrap();
+    assert_eq!(load().unwrap().rows, 10);
 }
 
 #[test]
