@@ -231,15 +231,15 @@ impl LiveTable {
     pub fn refresh(&self) -> Result<()> {
         let _writing = self.writing();
         let current = self.current();
-        // One look instead of a listing for who has the newest version already, which is the usual case.
-        if let Some(next) = current.version.next()
-            && self.environment.fs.entry(&self.layout.version(next))?.is_none()
-        {
+        // After the last number there is nothing. One look instead of a listing for who has the newest version already, which
+        // is the usual case.
+        let Some(first) = current.version.next() else { return Ok(()) };
+        if self.environment.fs.entry(&self.layout.version(first))?.is_none() {
             return Ok(());
         }
         let listing = Listing::read(&self.environment.fs, &self.layout)?;
         let newest = listing.versions.last().copied().unwrap_or_default();
-        let mut numbers = current.version.get() + 1..=newest;
+        let mut numbers = first.get()..=newest;
         if numbers.is_empty() {
             return Ok(());
         }
@@ -434,5 +434,21 @@ fn time_text(at_ms: i64) -> String {
     match chrono::DateTime::from_timestamp_millis(at_ms) {
         Some(time) => time.format("%Y-%m-%d %H:%M:%S%.3f UTC").to_string(),
         None => format!("{at_ms} ms since 1970"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::table::tests::new_table;
+
+    #[test]
+    fn a_table_at_the_last_version_has_nothing_to_follow() {
+        let (environment, table) = new_table(&crate::fs::SimFs::new());
+        let last = TableVersion { version: Version::new(u64::MAX), ..(*table.current()).clone() };
+        let table = LiveTable::of(&environment, table.id(), table.layout().clone(), false, last).unwrap();
+        table.refresh().unwrap();
+        assert_eq!(table.current().version.next(), None);
     }
 }

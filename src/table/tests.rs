@@ -37,7 +37,7 @@ fn environment(fs: Fs) -> Arc<Environment> {
     })
 }
 
-fn new_table(sim: &SimFs) -> (Arc<Environment>, LiveTable) {
+pub(super) fn new_table(sim: &SimFs) -> (Arc<Environment>, LiveTable) {
     let fs = sim.fs();
     fs.create_dir_all(&StoreLayout::new(ROOT).staging()).unwrap();
     write_initial_log(&fs, &layout(), &first_actions(5), &StoreLayout::new(ROOT).staging()).unwrap();
