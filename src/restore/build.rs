@@ -1,19 +1,20 @@
-//! Building the table directory of one restored table in staging: which segments it needs, and its first log version.
+//! Building the table directory of one restored table in staging: which segments it needs, and what its log says.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::delta::{Action, Protocol, TableMetadata};
+use crate::delta::{RecycledPartition, TableMetadata};
 use crate::error::{Error, Result};
 use crate::format::{ManifestPartition, OperationRecord, SegmentKey};
 use crate::fs::{Fs, TableLayout};
-use crate::id::{PartitionId, SegmentName, TableId, Version};
+use crate::id::{PartitionId, RecycleId, SegmentName, TableId};
 use crate::restore::fetch::Wanted;
+use crate::restore::history::{Content, History};
 use crate::restore::plan::TablePlan;
 use crate::schema::{PartitionMeta, first_overlap};
 use crate::segment_meta::SegmentMeta;
-use crate::table::{Environment, LiveTable, Operation, PartitionVersion, TableVersion, write_initial_log};
+use crate::table::{Environment, LiveTable, Operation, PartitionVersion, TableVersion};
 
 /// A restored table on its way.
 pub(super) struct TableBuild<'a> {
@@ -23,12 +24,19 @@ pub(super) struct TableBuild<'a> {
     pub table: TableId,
     /// The living table of that name, if partitions of it are kept.
     pub current: Option<Arc<LiveTable>>,
-    /// The version of `current` whose kept segments are linked already.
-    linked: Option<Arc<TableVersion>>,
+    /// What of `current` is linked already.
+    linked: Option<Linked>,
     /// Ids in the new table of the partitions from the backup, in the order of `plan.partitions`.
     ids: Vec<PartitionId>,
     operation: Operation,
     layout: TableLayout,
+}
+
+/// A version of a table of which partitions are kept.
+struct Linked {
+    version: Arc<TableVersion>,
+    /// Its recycle bin, which comes along.
+    dropped: Vec<(Arc<RecycledPartition>, Arc<PartitionVersion>)>,
 }
 
 impl<'a> TableBuild<'a> {
@@ -71,8 +79,8 @@ impl<'a> TableBuild<'a> {
         Ok(wanted)
     }
 
-    /// Links the segments of kept partitions that are not linked yet. Called once while the table is being written, and
-    /// once more, when it is closed, for what has come since.
+    /// Links the segments of kept partitions, and of those in the recycle bin, that are not linked yet. Called once while the
+    /// table is being written, and once more, when it is closed, for what has come since.
     pub fn link_kept(&mut self, fs: &Fs) -> Result<()> {
         let Some(live) = &self.current else { return Ok(()) };
         let version = live.current();
@@ -83,7 +91,9 @@ impl<'a> TableBuild<'a> {
                 self.plan.database, self.plan.name
             )));
         }
-        for partition in kept_partitions(&version, &self.ids) {
+        let dropped = self.dropped_partitions(fs, &version)?;
+        let linked = Linked { version: version.clone(), dropped };
+        for partition in linked.partitions(&self.ids) {
             let dir = self.layout.partition(partition.meta.id);
             if fs.entry(&dir)?.is_none() {
                 fs.create_dir(&dir)?;
@@ -95,18 +105,44 @@ impl<'a> TableBuild<'a> {
                 }
             }
         }
-        self.unlink_gone(fs, &version)?;
-        self.linked = Some(version);
+        self.unlink_gone(fs, &linked)?;
+        self.linked = Some(linked);
         Ok(())
+    }
+
+    fn dropped_partitions(
+        &self,
+        fs: &Fs,
+        version: &TableVersion,
+    ) -> Result<Vec<(Arc<RecycledPartition>, Arc<PartitionVersion>)>> {
+        let known = self.linked.iter().flat_map(|linked| &linked.dropped);
+        let known: HashMap<RecycleId, &Arc<PartitionVersion>> =
+            known.map(|(entry, partition)| (entry.recycle, partition)).collect();
+        let find = |entry: &Arc<RecycledPartition>| match known.get(&entry.recycle) {
+            Some(partition) => Ok((entry.clone(), (*partition).clone())),
+            None => Ok((entry.clone(), version.recycled_partition(fs, entry)?)),
+        };
+        version.recycled.values().map(find).collect::<Result<_>>().map_err(|error| {
+            error.context(format!(
+                "the recycle bin of table {}.{} cannot be taken along: empty it and restore again",
+                self.plan.database, self.plan.name
+            ))
+        })
     }
 
     /// Takes away what was linked before and has been removed from the living table since: the log of the new table
     /// will not name it, so nobody would ever collect it.
-    fn unlink_gone(&self, fs: &Fs, version: &TableVersion) -> Result<()> {
+    fn unlink_gone(&self, fs: &Fs, newer: &Linked) -> Result<()> {
         let Some(linked) = &self.linked else { return Ok(()) };
-        let living: BTreeSet<SegmentName> = version.segments().map(|segment| segment.name).collect();
-        for partition in kept_partitions(linked, &self.ids) {
-            if !version.partitions.contains_key(&partition.meta.id) {
+        let partitions: BTreeSet<PartitionId> =
+            newer.partitions(&self.ids).map(|partition| partition.meta.id).collect();
+        let living: BTreeSet<SegmentName> = newer
+            .partitions(&self.ids)
+            .flat_map(|partition| partition.segments())
+            .map(|segment| segment.name)
+            .collect();
+        for partition in linked.partitions(&self.ids) {
+            if !partitions.contains(&partition.meta.id) {
                 fs.remove_tree(&self.layout.partition(partition.meta.id))?;
                 continue;
             }
@@ -147,36 +183,43 @@ impl<'a> TableBuild<'a> {
     }
 
     /// Writes the log of the new table; everything in it is durable after the caller's `sync_all`.
-    pub fn write_log(&self, environment: &Environment) -> Result<()> {
+    pub fn write_log(&self, environment: &Arc<Environment>) -> Result<()> {
         let source = self.plan.source;
-        let kept = self.linked.as_deref();
+        let kept = self.linked.as_ref().map(|linked| &linked.version);
         let next_partition = kept.map_or(source.next_partition, |version| version.next_partition);
-        let next_partition = self.ids.iter().filter_map(|id| id.next()).fold(next_partition, PartitionId::max);
-        let mut actions = vec![
-            Action::CommitInfo { timestamp_ms: environment.clock.now_ms(), operation: "RESTORE".to_owned() },
-            Action::Protocol(Protocol::of(&source.schema)),
-            Action::Metadata(Arc::new(TableMetadata {
+        let mut labels = source.load_labels.clone();
+        labels.extend(kept.iter().flat_map(|version| version.load_labels.to_map()));
+        let history = History {
+            metadata: Arc::new(TableMetadata {
                 table: self.table,
                 lineage: kept.map_or(source.lineage, |version| version.metadata.lineage),
                 schema: kept.map_or_else(|| source.schema.clone(), |version| (*version.schema).clone()),
                 created_ms: environment.clock.now_ms(),
-            })),
-            Action::TableState { next_partition, oldest_version: Version::new(0) },
-        ];
-        if let Some(version) = kept {
-            for partition in kept_partitions(version, &self.ids) {
-                actions.push(Action::Partition(partition.meta.clone()));
-                actions.extend(partition.segments().map(|segment| Action::Add(segment.clone(), true)));
-            }
-        }
-        for (partition, id) in self.plan.partitions.iter().zip(&self.ids) {
-            actions.push(Action::Partition(Arc::new(PartitionMeta { id: *id, ..partition.partition.clone() })));
-        }
-        actions.extend(self.restored_segments().map(|segment| Action::Add(segment, true)));
-        let mut labels = source.load_labels.clone();
-        labels.extend(kept.iter().flat_map(|version| version.load_labels.to_map()));
-        actions.extend(labels.into_iter().map(|(label, at_ms)| Action::Loaded { label, at_ms }));
-        write_initial_log(&environment.fs, &self.layout, &actions, self.operation.dir()).map(drop)
+            }),
+            next_partition: self.ids.iter().filter_map(|id| id.next()).fold(next_partition, PartitionId::max),
+            labels,
+            partitions: self.contents().map(|content| (content.meta.id, content)).collect(),
+        };
+        history.write(environment, &self.layout, self.operation.dir())
+    }
+
+    /// Every partition of the new table: kept, in the recycle bin, from the backup.
+    fn contents(&self) -> impl Iterator<Item = Content> + '_ {
+        let content = |partition: &PartitionVersion, dropped| Content {
+            meta: partition.meta.clone(),
+            segments: partition.segments().cloned().collect(),
+            dropped,
+        };
+        let kept = self.linked.iter().flat_map(|linked| kept_partitions(&linked.version, &self.ids));
+        let dropped = self.linked.iter().flat_map(|linked| &linked.dropped);
+        let restored = self.plan.partitions.iter().zip(&self.ids).map(|(partition, id)| Content {
+            meta: Arc::new(PartitionMeta { id: *id, ..partition.partition.clone() }),
+            segments: partition.segments.iter().map(|entry| Arc::new(moved(&entry.segment, *id))).collect(),
+            dropped: None,
+        });
+        kept.map(move |partition| content(partition, None))
+            .chain(dropped.map(move |(entry, partition)| content(partition, Some(entry.clone()))))
+            .chain(restored)
     }
 
     /// Moves the finished directory to its place; nothing names it yet.
@@ -191,7 +234,7 @@ impl<'a> TableBuild<'a> {
 
     /// Rows of the new table.
     pub fn rows(&self) -> u64 {
-        let kept = self.linked.iter().flat_map(|version| kept_partitions(version, &self.ids));
+        let kept = self.linked.iter().flat_map(|linked| kept_partitions(&linked.version, &self.ids));
         let kept = kept.flat_map(|partition| partition.segments()).map(|segment| segment.rows);
         kept.chain(self.restored_segments().map(|segment| segment.rows)).fold(0, u64::saturating_add)
     }
@@ -202,6 +245,13 @@ impl<'a> TableBuild<'a> {
             .iter()
             .zip(&self.ids)
             .flat_map(|(partition, id)| partition.segments.iter().map(|entry| Arc::new(moved(&entry.segment, *id))))
+    }
+}
+
+impl Linked {
+    /// All partitions whose segments are linked.
+    fn partitions(&self, restored: &[PartitionId]) -> impl Iterator<Item = &Arc<PartitionVersion>> {
+        kept_partitions(&self.version, restored).chain(self.dropped.iter().map(|(_, partition)| partition))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod build;
 mod fetch;
+mod history;
 mod plan;
 mod undo;
 

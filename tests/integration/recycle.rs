@@ -341,7 +341,7 @@ fn snapshots_and_backups_know_nothing_of_the_bin() {
     let table = snapshot.table("sales", "orders").unwrap();
     refused(table.recover_partition("late", &last()), ErrorKind::Unsupported, &["never changes"]);
     drop((table, snapshot));
-    // A table that keeps partitions is a new one: what was dropped is in the one it replaces.
+    // All that the backup has is a table as a whole: what was dropped is in the one it replaces.
     let tables = vec![TableSelection { table: name("orders"), partitions: vec![name("early")] }];
     let partition = Selection::Tables(name("sales"), tables);
     let restore = RestoreOptions { selection: partition, ..RestoreOptions::new(label("b")) };
@@ -351,6 +351,66 @@ fn snapshots_and_backups_know_nothing_of_the_bin() {
     assert_eq!(world.bin(), ["partition sales.orders:late"]);
     world.table().recover_partition("late", &last()).unwrap();
     assert_eq!(ids_in(&world.table()).len(), 300);
+    drop(repository);
+    world.reopened(2);
+}
+
+#[test]
+fn a_restore_of_a_partition_takes_the_bin_along() {
+    let world = World::new();
+    let repository = world.store.create_repository("r", &format!("file://{REPOSITORY}")).unwrap();
+    world.store.backup(&repository, &BackupOptions::new(label("b"))).unwrap();
+    let table = world.table();
+    table.drop_partition("late").unwrap();
+    let full = RecoverOptions { recycle: Some(world.last_entry()), ..last() };
+    let bounds = vec![steledb::Value::Date(150)];
+    table.add_partition(steledb::PartitionSpec::range(name("late"), bounds, vec![])).unwrap();
+    load_orders(&table, 350..360).unwrap();
+    world.clock.advance(1);
+    table.drop_partition("late").unwrap();
+    // It lives beside one in the bin that has its name and some of its rows, and so will the restored one.
+    table.recover_partition("late", &full).unwrap();
+    world.clock.advance(1);
+    table.drop_partition("early").unwrap();
+    drop(table);
+    let before = world.store.recycle_bin().unwrap();
+    assert_eq!(before.iter().map(|item| item.rows).collect::<Vec<_>>(), [Some(10), Some(200)]);
+
+    let tables = vec![TableSelection { table: name("orders"), partitions: vec![name("early")] }];
+    let selection = Selection::Tables(name("sales"), tables);
+    let undo = world.store.restore(&repository, &RestoreOptions { selection, ..RestoreOptions::new(label("b")) });
+    undo.unwrap().undo.unwrap();
+    assert_eq!(world.store.recycle_bin().unwrap(), before);
+    let table = world.table();
+    assert_eq!((ids_in(&table).len(), table.version().oldest_version), (300, table.version().version));
+    for partition in ["early", "late"] {
+        table.drop_partition_force(partition).unwrap();
+        table.recover_partition(partition, &last()).unwrap();
+    }
+    let early = (0..300).filter(|id| id % 200 < 100);
+    assert_eq!(ids_in(&table), early.chain(350..360).collect::<Vec<_>>());
+    assert!(world.bin().is_empty());
+    drop((table, repository));
+    let world = world.reopened(3);
+    let report = world.store.verify(steledb::check::CheckLevel::Full, &Observer::silent()).unwrap();
+    assert!(report.is_sound(), "{:#?}", report.damaged);
+}
+
+#[test]
+fn what_a_restore_took_along_in_the_bin_is_collected_in_its_time() {
+    let world = World::new();
+    let repository = world.store.create_repository("r", &format!("file://{REPOSITORY}")).unwrap();
+    world.store.backup(&repository, &BackupOptions::new(label("b"))).unwrap();
+    world.table().drop_partition("late").unwrap();
+    let tables = vec![TableSelection { table: name("orders"), partitions: vec![name("early")] }];
+    let selection = Selection::Tables(name("sales"), tables);
+    world.store.restore(&repository, &RestoreOptions { selection, ..RestoreOptions::new(label("b")) }).unwrap();
+    world.store.collect().unwrap();
+    let both = world.table().version().segments().count() + 2;
+    assert!(world.segments() >= both, "{} segments", world.segments());
+    world.clock.advance(2 * DAY_MS);
+    assert_eq!(world.store.collect().unwrap().recycled_expired, 1);
+    assert_eq!(world.segments(), world.table().version().segments().count());
     drop(repository);
     world.reopened(2);
 }
