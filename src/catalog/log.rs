@@ -38,8 +38,8 @@ struct Numbered {
 
 impl Catalog {
     /// Writes the first catalog file of a new store.
-    pub fn create(environment: &Environment) -> Result<()> {
-        let first = CatalogRecord { number: 0, previous: NO_FILE, state: CatalogState::default() };
+    pub fn create(environment: &Environment, state: CatalogState) -> Result<()> {
+        let first = CatalogRecord { number: 0, previous: NO_FILE, state };
         let bytes = encode_document(DocumentKind::Catalog, &first)?;
         let target = environment.layout.catalog_version(0);
         match environment.fs.put_new(&target, &temporary(environment), &bytes)? {

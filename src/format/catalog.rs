@@ -55,6 +55,49 @@ pub struct CatalogState {
     /// Dropped databases and tables that can be recovered, oldest first. Left out if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recycled: Vec<RecycledEntry>,
+    /// How long things are kept. Left out if nobody said so.
+    #[serde(default, skip_serializing_if = "KeepTimes::is_empty")]
+    pub keep: KeepTimes,
+}
+
+/// How long a store keeps what it no longer needs, in milliseconds; `None` where nobody said so.
+///
+/// ```
+/// use steledb::format::{CatalogState, KeepTimes};
+/// let keep = KeepTimes { version_ms: Some(60_000), ..KeepTimes::default() };
+/// assert_eq!(CatalogState { keep, ..CatalogState::default() }.keep.undo_ms, None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeepTimes {
+    /// Tables that a restore overwrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_ms: Option<i64>,
+    /// The recycle bin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recycle_ms: Option<i64>,
+    /// Labels of loads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_ms: Option<i64>,
+    /// Older versions of tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_ms: Option<i64>,
+}
+
+impl KeepTimes {
+    fn is_empty(&self) -> bool {
+        *self == KeepTimes::default()
+    }
+
+    /// These times, and the others where there are none.
+    pub(crate) fn or(&self, others: &KeepTimes) -> KeepTimes {
+        KeepTimes {
+            undo_ms: self.undo_ms.or(others.undo_ms),
+            recycle_ms: self.recycle_ms.or(others.recycle_ms),
+            label_ms: self.label_ms.or(others.label_ms),
+            version_ms: self.version_ms.or(others.version_ms),
+        }
+    }
 }
 
 /// A database.

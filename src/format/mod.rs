@@ -9,7 +9,9 @@ mod recycled;
 mod repository;
 mod store;
 
-pub use catalog::{CatalogRecord, CatalogState, DatabaseEntry, RepositoryEntry, TableEntry, UndoEntry, UndoTable};
+pub use catalog::{
+    CatalogRecord, CatalogState, DatabaseEntry, KeepTimes, RepositoryEntry, TableEntry, UndoEntry, UndoTable,
+};
 pub use envelope::{DocumentKind, decode_document, encode_document};
 pub use manifest::{Manifest, ManifestPartition, ManifestSegment, ManifestTable, ManifestView};
 pub use operation::OperationRecord;

@@ -15,7 +15,7 @@ const ROOT: &str = "/store";
 
 fn options(sim: &SimFs) -> StoreOptions {
     let (clock, ids) = (Clock::manual(1_000_000), IdSource::seeded(7));
-    StoreOptions { fs: sim.fs(), clock, ids, threads: 1, version_keep_ms: -10, ..StoreOptions::default() }
+    StoreOptions { fs: sim.fs(), clock, ids, threads: 1, version_keep_ms: Some(-10), ..StoreOptions::default() }
 }
 
 /// A table of one row that was truncated: its segment can go at once.
@@ -59,7 +59,7 @@ fn a_reader_that_comes_during_a_collection_misses_no_file() {
 fn a_reader_that_cannot_write_its_hold_is_sure_for_the_retention_time() {
     const KEEP_MS: i64 = 1_000;
     let sim = SimFs::new();
-    let options = StoreOptions { version_keep_ms: KEEP_MS, ..options(&sim) };
+    let options = StoreOptions { version_keep_ms: Some(KEEP_MS), ..options(&sim) };
     let clock = options.clock.clone();
     let store = Store::create_with(ROOT, options.clone()).unwrap();
     store.create_database("d").unwrap();

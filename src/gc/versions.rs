@@ -89,7 +89,7 @@ fn find(store: &Store, live: &LiveTable) -> Result<Option<Expired>> {
         let collected = collected(store);
         (collected.marks.get(&live.id()).copied(), collected.resets)
     };
-    let limit_ms = environment.clock.now_ms().saturating_sub(store.inner.options.version_keep_ms);
+    let limit_ms = environment.clock.now_ms().saturating_sub(store.inner.kept.version_ms);
     let current = live.current();
     let living: BTreeSet<SegmentName> = current.segments().map(|segment| segment.name).collect();
     let mut found: Option<Expired> = None;

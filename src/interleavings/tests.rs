@@ -40,7 +40,7 @@ const SEGMENT_BYTES_MAX: u64 = 1 << 20;
 /// How a process opens the store; each has its own ids. Versions may go as soon as they were replaced.
 fn options(sim: &SimFs, process: u64) -> StoreOptions {
     let (clock, ids) = (Clock::manual(1_000_000), IdSource::seeded(process));
-    StoreOptions { fs: sim.fs(), clock, ids, threads: 1, version_keep_ms: -1000, ..StoreOptions::default() }
+    StoreOptions { fs: sim.fs(), clock, ids, threads: 1, version_keep_ms: Some(-1000), ..StoreOptions::default() }
 }
 
 fn write(sim: &SimFs) -> Store {

@@ -210,7 +210,7 @@ impl Store {
             // Only what was closed above may be swapped out.
             undo::expect_as_in(&mut swaps, &before);
             let description = format!("undo of: {}", entry.description);
-            let terms = undo::UndoTerms { undo: redo, description, now_ms, keep_ms: self.inner.options.undo_keep_ms };
+            let terms = undo::UndoTerms { undo: redo, description, now_ms, keep_ms: self.inner.kept.undo_ms };
             Ok(undo::swap(&state, &swaps, terms, true)?.0)
         });
         self.settle(closed, committed.map(|_| redo))
@@ -356,7 +356,7 @@ impl Store {
                 undo,
                 description: format!("restore of {label}"),
                 now_ms: environment.clock.now_ms(),
-                keep_ms: self.inner.options.undo_keep_ms,
+                keep_ms: self.inner.kept.undo_ms,
             };
             let (mut next, undo) = undo::swap(state, &swaps, terms, false)?;
             undo::put_views(&mut next, views)?;

@@ -1,6 +1,7 @@
 //! A snapshot as a read-only store.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -22,7 +23,7 @@ pub(super) fn open(parent: &Store, id: SnapshotId, manifest: &Manifest, guard: A
         layout: of.layout.clone(),
         store: manifest.store,
         gate: RwLock::new(()),
-        label_keep_ms: of.label_keep_ms,
+        label_keep_ms: of.label_keep_ms.load(Ordering::Relaxed).into(),
         read_only: Some(format!("shows snapshot {}, which never changes", manifest.label)),
     });
     let tables = of.pool.map(manifest.tables.iter().collect(), |table| open_table(&environment, id, table))?;

@@ -265,7 +265,7 @@ fn a_snapshot_that_crashes_anywhere_is_whole_or_absent() {
 fn expired_versions_give_up_their_segments_unless_they_are_held() {
     let sim = SimFs::new();
     let mut with = options(sim.fs());
-    with.version_keep_ms = 100;
+    with.version_keep_ms = Some(100);
     let clock = with.clock.clone();
     let store = Store::create_with(ROOT, with).unwrap();
     store.create_database("d").unwrap();

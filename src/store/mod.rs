@@ -14,6 +14,7 @@ mod recycle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalog::{Catalog, ddl};
@@ -26,6 +27,7 @@ use crate::schema::TableSchema;
 use crate::table::{Environment, LiveTable, TableVersion};
 
 use open_tables::OpenTables;
+pub(crate) use options::Kept;
 pub use options::StoreOptions;
 pub use recycle::{RecoverOptions, RecycledItem, RecycledName};
 
@@ -49,6 +51,8 @@ pub(crate) struct StoreInner {
     pub(crate) environment: Arc<Environment>,
     pub(crate) catalog: Catalog,
     pub(crate) options: StoreOptions,
+    /// Those of `options`, or else of the catalog.
+    pub(crate) kept: Kept,
     /// `options.load_memory_bytes`, shared by all loads that run: `MemoryBudget::new`.
     pub(crate) load_budget: Arc<MemoryBudget>,
     /// Table and label of the loads that run, so that no label is used twice at a time; empty at first.
@@ -126,10 +130,13 @@ pub(crate) struct Frozen {
 impl Store {
     fn assemble(environment: Arc<Environment>, catalog: Catalog, options: StoreOptions, held: Held) -> Store {
         let load_budget = MemoryBudget::new(options.load_memory_bytes);
+        let kept = Kept::of(&options.keep_times().or(&catalog.current().keep));
+        environment.label_keep_ms.store(kept.label_ms, Ordering::Relaxed);
         let inner = StoreInner {
             environment,
             catalog,
             options,
+            kept,
             load_budget,
             labels_loading: Mutex::default(),
             snapshots_making: Mutex::default(),

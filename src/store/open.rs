@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{DocumentKind, StoreRecord, decode_document, encode_document};
+use crate::format::{CatalogState, DocumentKind, StoreRecord, decode_document, encode_document};
 use crate::fs::{Entry, EntryKind, Fs, LockFile, Put, StoreLayout, parse_catalog_name};
 use crate::id::{OperationId, StoreId};
 use crate::pool::CpuPool;
@@ -43,7 +43,7 @@ impl Store {
         }
         let record = StoreRecord { store: StoreId::random(&options.ids), created_ms: options.clock.now_ms() };
         let environment = environment(fs.clone(), layout, record.store, &options, None)?;
-        Catalog::create(&environment)?;
+        Catalog::create(&environment, CatalogState { keep: options.keep_times(), ..CatalogState::default() })?;
         let temporary = environment.layout.operation(OperationId::random(&environment.ids));
         let bytes = encode_document(DocumentKind::Store, &record)?;
         match fs.put_new(&environment.layout.identity(), &temporary, &bytes)? {
@@ -68,6 +68,7 @@ impl Store {
         let catalog = Catalog::open(&environment)?;
         recover::make_names_durable(&environment, &catalog.current())?;
         recover::recover(&environment, &catalog)?;
+        store_keep_times(&catalog, &options)?;
         Ok(Store::assemble(environment, catalog, options, Held::Lock { _lock: lock }))
     }
 
@@ -80,6 +81,16 @@ impl Store {
         let environment = environment(options.fs.clone(), layout, record.store, &options, why)?;
         let catalog = Catalog::open(&environment)?;
         Ok(Store::assemble(environment, catalog, options, held))
+    }
+}
+
+/// Times that are given are those of the store from now on.
+fn store_keep_times(catalog: &Catalog, options: &StoreOptions) -> Result<()> {
+    let stored = catalog.current().keep;
+    let keep = options.keep_times().or(&stored);
+    match keep == stored {
+        true => Ok(()),
+        false => catalog.commit(|state| Ok(CatalogState { keep, ..state.clone() })).map(drop),
     }
 }
 
@@ -120,7 +131,7 @@ fn environment(
         layout,
         store,
         gate: RwLock::new(()),
-        label_keep_ms: options.label_keep_ms,
+        label_keep_ms: 0.into(),
         read_only,
     }))
 }

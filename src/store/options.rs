@@ -1,6 +1,7 @@
 //! How a store is opened.
 
 use crate::clock::Clock;
+use crate::format::KeepTimes;
 use crate::fs::Fs;
 use crate::id::IdSource;
 
@@ -8,10 +9,18 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// How a store is opened.
 ///
+/// The times belong to the store: one that is given to [`crate::Store::create_with`] or [`crate::Store::open_with`] is stored,
+/// and who gives none, such as the command line, goes by what is stored. So nobody collects earlier than another one meant. A
+/// process that only reads stores nothing; a backup does not contain them.
+///
 /// ```
-/// use steledb::StoreOptions;
-/// let options = StoreOptions { threads: 2, ..StoreOptions::default() };
-/// assert_eq!(options.undo_keep_ms, 24 * 60 * 60 * 1000);
+/// use steledb::{Store, StoreOptions};
+/// let dir = tempfile::tempdir()?;
+/// let month = StoreOptions { version_keep_ms: Some(30 * 24 * 60 * 60 * 1000), ..StoreOptions::default() };
+/// drop(Store::create_with(dir.path().join("store"), month)?);
+/// // Older versions are kept for a month, also by this one.
+/// Store::open(dir.path().join("store"))?.collect()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct StoreOptions {
@@ -26,14 +35,17 @@ pub struct StoreOptions {
     pub threads: usize,
     /// Memory for buffered rows and open encoders of all loads together, in bytes.
     pub load_memory_bytes: u64,
-    /// How long an overwritten table can be brought back, in milliseconds.
-    pub undo_keep_ms: i64,
-    /// How long a dropped database, table or partition stays in the recycle bin, in milliseconds.
-    pub recycle_keep_ms: i64,
-    /// How long the label of a load is known, in milliseconds; after that it may be used again.
-    pub label_keep_ms: i64,
-    /// How long an older version of a table can be read after a newer one replaced it, in milliseconds.
-    pub version_keep_ms: i64,
+    /// How long an overwritten table can be brought back, in milliseconds; `None`: as stored, or a day.
+    pub undo_keep_ms: Option<i64>,
+    /// How long a dropped database, table or partition stays in the recycle bin, in milliseconds; `None`: as stored, or a
+    /// day.
+    pub recycle_keep_ms: Option<i64>,
+    /// How long the label of a load is known, in milliseconds; after that it may be used again. `None`: as stored, or three
+    /// days.
+    pub label_keep_ms: Option<i64>,
+    /// How long an older version of a table can be read after a newer one replaced it, in milliseconds; `None`:
+    /// as stored, or a day.
+    pub version_keep_ms: Option<i64>,
 }
 
 impl Default for StoreOptions {
@@ -44,10 +56,40 @@ impl Default for StoreOptions {
             ids: IdSource::system(),
             threads: 0,
             load_memory_bytes: 2 << 30,
-            undo_keep_ms: DAY_MS,
-            recycle_keep_ms: DAY_MS,
-            label_keep_ms: 3 * DAY_MS,
-            version_keep_ms: DAY_MS,
+            undo_keep_ms: None,
+            recycle_keep_ms: None,
+            label_keep_ms: None,
+            version_keep_ms: None,
+        }
+    }
+}
+
+impl StoreOptions {
+    pub(super) fn keep_times(&self) -> KeepTimes {
+        KeepTimes {
+            undo_ms: self.undo_keep_ms,
+            recycle_ms: self.recycle_keep_ms,
+            label_ms: self.label_keep_ms,
+            version_ms: self.version_keep_ms,
+        }
+    }
+}
+
+/// The times that an open store goes by, in milliseconds.
+pub(crate) struct Kept {
+    pub(crate) undo_ms: i64,
+    pub(crate) recycle_ms: i64,
+    pub(crate) label_ms: i64,
+    pub(crate) version_ms: i64,
+}
+
+impl Kept {
+    pub(super) fn of(times: &KeepTimes) -> Kept {
+        Kept {
+            undo_ms: times.undo_ms.unwrap_or(DAY_MS),
+            recycle_ms: times.recycle_ms.unwrap_or(DAY_MS),
+            label_ms: times.label_ms.unwrap_or(3 * DAY_MS),
+            version_ms: times.version_ms.unwrap_or(DAY_MS),
         }
     }
 }

@@ -220,7 +220,7 @@ impl Store {
         RecycleTerms {
             recycle: RecycleId::random(&environment.ids),
             now_ms: environment.clock.now_ms(),
-            keep_ms: self.inner.options.recycle_keep_ms,
+            keep_ms: self.inner.kept.recycle_ms,
         }
     }
 

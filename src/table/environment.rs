@@ -1,6 +1,7 @@
 //! What every operation of a store needs and nothing global may give.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::clock::Clock;
 use crate::error::Result;
@@ -27,8 +28,8 @@ pub struct Environment {
     /// The commit gate: held shared around "publish version N and install it", exclusively to copy the versions of
     /// several tables at one moment. Taken before no other lock than a table's or the catalog's commit lock.
     pub gate: RwLock<()>,
-    /// How long the label of a load is known, in milliseconds.
-    pub label_keep_ms: i64,
+    /// How long the label of a load is known, in milliseconds; set when the catalog was read.
+    pub label_keep_ms: AtomicI64,
     /// Why writing is refused, if it is ("opened read-only", "is a snapshot").
     pub read_only: Option<String>,
 }
@@ -47,7 +48,7 @@ impl Environment {
 
     /// Labels used at this time or before may be used again.
     pub fn label_limit_ms(&self, now_ms: i64) -> i64 {
-        now_ms.saturating_sub(self.label_keep_ms)
+        now_ms.saturating_sub(self.label_keep_ms.load(Ordering::Relaxed))
     }
 
     /// A fresh directory under `staging/` with the record of what the operation will leave elsewhere, durable. The

@@ -32,7 +32,7 @@ fn environment(fs: Fs) -> Arc<Environment> {
         pool: CpuPool::new(1).unwrap(),
         layout: StoreLayout::new(ROOT),
         gate: RwLock::new(()),
-        label_keep_ms: 1_000_000,
+        label_keep_ms: 1_000_000.into(),
         read_only: None,
     })
 }
@@ -195,7 +195,7 @@ fn expired_labels_are_gone_after_a_checkpoint() {
     let sim = SimFs::new();
     let (environment, table) = new_table(&sim);
     table.commit("LOAD", |_| Ok(vec![loaded("old")])).unwrap();
-    environment.clock.advance(environment.label_keep_ms + 100);
+    environment.clock.advance(environment.label_keep_ms.load(std::sync::atomic::Ordering::Relaxed) + 100);
     table
         .commit("LOAD", |_| Ok(vec![Action::Loaded { label: label("new"), at_ms: environment.clock.now_ms() }]))
         .unwrap();

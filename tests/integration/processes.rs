@@ -17,7 +17,7 @@ struct Disk {
 
 fn disk() -> Disk {
     let dir = tempfile::tempdir().unwrap();
-    let options = StoreOptions { version_keep_ms: -10, recycle_keep_ms: -10, ..StoreOptions::default() };
+    let options = StoreOptions { version_keep_ms: Some(-10), recycle_keep_ms: Some(-10), ..StoreOptions::default() };
     let store = Store::create_with(dir.path().join("store"), options).unwrap();
     Disk { dir, store }
 }

@@ -205,7 +205,7 @@ fn the_collector_waits_for_the_time_to_be_over() {
     let world = World::new();
     let all = world.segments();
     world.table().drop_partition("late").unwrap();
-    let keep = StoreOptions { recycle_keep_ms: 3 * DAY_MS, ..world.options(2) };
+    let keep = StoreOptions { recycle_keep_ms: Some(3 * DAY_MS), ..world.options(2) };
     let World { sim, clock, store } = world;
     drop(store);
     let world = World { store: Store::open_with(ROOT, keep).unwrap(), sim, clock };

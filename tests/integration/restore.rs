@@ -88,7 +88,7 @@ fn overwriting_links_local_segments_and_can_be_undone_and_redone() {
 fn undo_ends_with_its_time_and_the_old_table_is_collected() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::manual(1_700_000_000_000);
-    let options = StoreOptions { clock: clock.clone(), undo_keep_ms: 1_000, ..StoreOptions::default() };
+    let options = StoreOptions { clock: clock.clone(), undo_keep_ms: Some(1_000), ..StoreOptions::default() };
     let store = Store::create_with(dir.path().join("store"), options).unwrap();
     load_orders(&create_orders(&store, "orders"), 0..100).unwrap();
     let location = format!("file://{}", dir.path().join("repository").display());

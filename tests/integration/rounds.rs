@@ -216,7 +216,7 @@ fn collect() {
     let Some(root) = std::env::var_os(COLLECT) else { return };
     let clock = Clock::manual(Clock::system().now_ms());
     clock.advance(2 * 24 * 60 * 60 * 1000);
-    let options = StoreOptions { clock, version_keep_ms: -1000, ..StoreOptions::default() };
+    let options = StoreOptions { clock, version_keep_ms: Some(-1000), ..StoreOptions::default() };
     Store::open_with(root, options).unwrap().collect().unwrap();
 }
 

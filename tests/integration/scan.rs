@@ -336,7 +336,7 @@ fn units_run_on_threads_of_the_caller() {
 #[test]
 fn planned_scan_reads_its_version_while_the_table_changes_and_goes() {
     let dir = tempfile::tempdir().unwrap();
-    let keep_nothing = StoreOptions { version_keep_ms: 0, undo_keep_ms: 0, ..StoreOptions::default() };
+    let keep_nothing = StoreOptions { version_keep_ms: Some(0), undo_keep_ms: Some(0), ..StoreOptions::default() };
     let store = Store::create_with(dir.path().join("s"), keep_nothing).unwrap();
     let table = create_orders(&store, "orders");
     load_orders(&table, 0..1000).unwrap();

@@ -110,3 +110,31 @@ fn versions_before_a_truncation_are_read_until_they_are_collected() {
     assert_eq!(count_at(&table, START_MS + 3000).unwrap(), 3);
     assert!(store.recycle_bin().unwrap().is_empty());
 }
+
+#[test]
+fn how_long_versions_are_kept_belongs_to_the_store() {
+    let (sim, clock) = (SimFs::new(), Clock::manual(START_MS));
+    let as_stored = || StoreOptions { clock: clock.clone(), ..options(sim.fs(), 1) };
+    let keeping = |ms| StoreOptions { version_keep_ms: Some(ms), ..as_stored() };
+    drop(with_versions(&sim, &clock, 2));
+    drop(Store::open_with(ROOT, keeping(30 * DAY_MS)).unwrap());
+    let open = |options| {
+        let store = Store::open_with(ROOT, options).unwrap();
+        let orders = orders(&store);
+        (store, orders)
+    };
+    let (store, table) = open(as_stored());
+    table.truncate().unwrap();
+    clock.advance(2 * DAY_MS);
+    assert_eq!(store.collect().unwrap().segments, 0, "whoever collects");
+    assert_eq!(count_at(&table, START_MS + 2000).unwrap(), 2);
+    drop((store, table));
+    let (store, table) = open(keeping(DAY_MS));
+    assert_eq!(store.collect().unwrap().segments, 2, "the time that was given last");
+    drop((store, table));
+    let catalogs = || sim.snapshot_paths().iter().filter(|path| path.starts_with("/store/catalog")).count();
+    let before = catalogs();
+    drop(open(keeping(DAY_MS)));
+    drop(open(as_stored()));
+    assert_eq!(catalogs(), before, "nothing to store");
+}

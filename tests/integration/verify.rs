@@ -270,7 +270,7 @@ impl Progress for Meanwhile {
 #[test]
 fn a_check_beside_a_drop_and_a_collection_finds_no_damage() {
     let sim = SimFs::new();
-    let options = StoreOptions { version_keep_ms: -10, ..options(sim.fs(), 1) };
+    let options = StoreOptions { version_keep_ms: Some(-10), ..options(sim.fs(), 1) };
     let store = Store::create_with(ROOT, options).unwrap();
     for table in ["orders", "other"].map(|name| create_orders(&store, name)) {
         load_orders(&table, 0..40).unwrap();

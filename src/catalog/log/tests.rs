@@ -18,7 +18,7 @@ fn environment(sim: &SimFs) -> Arc<Environment> {
         pool: CpuPool::new(1).unwrap(),
         layout: StoreLayout::new("/s"),
         gate: RwLock::new(()),
-        label_keep_ms: 1_000_000,
+        label_keep_ms: 1_000_000.into(),
         read_only: None,
     };
     environment.fs.create_dir_all(&environment.layout.catalog()).unwrap();
@@ -35,7 +35,7 @@ fn add(catalog: &Catalog, name: &str) -> Result<Arc<CatalogState>> {
 fn the_highest_number_is_current_and_old_files_go() {
     let sim = SimFs::new();
     let environment = environment(&sim);
-    Catalog::create(&environment).unwrap();
+    Catalog::create(&environment, CatalogState::default()).unwrap();
     let catalog = Catalog::open(&environment).unwrap();
     let reader = Catalog::open(&environment).unwrap();
     for number in 1..=CATALOG_VERSIONS_KEPT + 5 {
@@ -52,7 +52,7 @@ fn the_highest_number_is_current_and_old_files_go() {
 fn a_damaged_highest_file_is_corrupt_and_named() {
     let sim = SimFs::new();
     let environment = environment(&sim);
-    Catalog::create(&environment).unwrap();
+    Catalog::create(&environment, CatalogState::default()).unwrap();
     add(&Catalog::open(&environment).unwrap(), "d").unwrap();
     let path = environment.layout.catalog_version(1);
     let good = environment.fs.read(&path, 1 << 20).unwrap();
@@ -70,7 +70,7 @@ fn a_damaged_highest_file_is_corrupt_and_named() {
 fn a_number_taken_by_another_process_is_a_conflict() {
     let sim = SimFs::new();
     let environment = environment(&sim);
-    Catalog::create(&environment).unwrap();
+    Catalog::create(&environment, CatalogState::default()).unwrap();
     let (one, other) = (Catalog::open(&environment).unwrap(), Catalog::open(&environment).unwrap());
     add(&one, "a").unwrap();
     assert_eq!(add(&other, "b").unwrap_err().kind(), ErrorKind::Conflict);
@@ -82,7 +82,7 @@ fn a_failed_commit_leaves_state_and_disk_in_agreement() {
     for at in 0.. {
         let sim = SimFs::new();
         let environment = environment(&sim);
-        Catalog::create(&environment).unwrap();
+        Catalog::create(&environment, CatalogState::default()).unwrap();
         let catalog = Catalog::open(&environment).unwrap();
         sim.plan(Some(FaultPlan { at, fault: Fault::Error }));
         let result = add(&catalog, "a");
@@ -103,7 +103,7 @@ fn a_failed_commit_leaves_state_and_disk_in_agreement() {
 fn a_catalog_with_two_names_for_a_table_is_never_written() {
     let sim = SimFs::new();
     let environment = environment(&sim);
-    Catalog::create(&environment).unwrap();
+    Catalog::create(&environment, CatalogState::default()).unwrap();
     let catalog = Catalog::open(&environment).unwrap();
     add(&catalog, "d").unwrap();
     let id = crate::id::TableId::random(&environment.ids);
