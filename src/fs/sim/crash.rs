@@ -30,8 +30,12 @@ impl State {
 
     pub fn sync_everything(&mut self) {
         self.unsynced.clear();
-        for inode in self.inodes.keys().copied().collect::<Vec<_>>() {
-            self.sync_file(inode);
+        for (id, inode) in &mut self.inodes {
+            if let Inode::File { bytes, synced_bytes } = inode
+                && !self.lost.contains(id)
+            {
+                *synced_bytes = bytes.len();
+            }
         }
     }
 
