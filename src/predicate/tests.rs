@@ -221,7 +221,10 @@ fn bounds_prove_that_every_row_is_kept() {
     let not_in = Predicate::Not(Box::new(Predicate::In(column.clone(), vec![int(1), int(9)])));
     assert!(must(not_in.clone(), 2, 8, Some(0)) && !must(not_in, 1, 8, Some(0)));
     assert!(must(Predicate::IsNotNull(column.clone()), 1, 5, Some(0)));
-    assert!(must(Predicate::IsNull(column.clone()), 1, 5, Some(9)) && !must(Predicate::IsNull(column), 1, 5, Some(8)));
+    assert!(
+        must(Predicate::IsNull(column.clone()), 1, 5, Some(9))
+            && !must(Predicate::IsNull(column.clone()), 1, 5, Some(8))
+    );
     assert!(!le(5).bind(&schema()).unwrap().must_match(&|_| None));
 }
 
