@@ -8,6 +8,7 @@
 //! Everything is made below the scratch directory and removed again, also after an error or a cancellation; a crash leaves
 //! that directory and nothing else.
 
+mod compare;
 mod run;
 mod scratch;
 
@@ -53,7 +54,7 @@ pub struct DrillOptions {
     pub selection: Selection,
     /// A directory that is missing or empty; what is made in it is removed again.
     pub scratch: PathBuf,
-    /// Leaves the restored store under `scratch`, to look at it.
+    /// Leaves the restored store under `scratch`, to look at it; an error says where what was restored so far is.
     pub keep: bool,
     /// A backup that is older than this, in milliseconds, is not good enough.
     pub max_age_ms: Option<i64>,

@@ -4,17 +4,15 @@ use std::time::Instant;
 
 use crate::backup::BackupInfo;
 use crate::check::{CheckLevel, Damage};
+use crate::drill::compare::{Restored, compare};
 use crate::drill::scratch::Scratch;
-use crate::drill::{DrillOptions, DrillReport, DrillTarget, DrilledTable};
+use crate::drill::{DrillOptions, DrillReport, DrillTarget};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Manifest, ManifestTable};
 use crate::id::Label;
 use crate::repository::Repository;
-use crate::restore::{RestoreOptions, RestoredTable};
-use crate::schema::ColumnFingerprints;
+use crate::restore::RestoreOptions;
 use crate::snapshot::Selection;
 use crate::store::Store;
-use crate::table::TableVersion;
 
 impl Repository {
     /// Restores a backup into a scratch directory, proves every row of it and removes it again. What is damaged is in the
@@ -35,8 +33,10 @@ impl Repository {
         };
         let scratch = Scratch::make(self, options)?;
         match prove(self, options, &scratch, &mut report) {
-            Err(error) if error.is(ErrorKind::Corrupt) => report.problems = damage_of(self, options, &report, &error)?,
-            result => result?,
+            Err(error) if error.is(ErrorKind::Corrupt) => {
+                report.problems = damage_of(self, options, &report, &error).map_err(|error| scratch.tell(error))?;
+            }
+            result => result.map_err(|error| scratch.tell(error))?,
         }
         report.kept = scratch.finish()?;
         Ok(report)
@@ -76,71 +76,18 @@ fn prove(repository: &Repository, options: &DrillOptions, scratch: &Scratch, rep
         observer: options.observer.clone(),
         ..RestoreOptions::new(report.backup.label.clone())
     };
-    let restored = store.restore(repository, &restore)?.tables;
+    store.restore(repository, &restore)?;
     report.restore_ms = elapsed_ms(started);
 
     let started = Instant::now();
     // The fingerprints of the segments are computed again from the rows, so their sums below speak of rows that were read.
     report.problems = store.verify(CheckLevel::Full, &options.observer)?.damaged;
     let manifest = repository.manifest(&report.backup.label)?;
-    for table in &restored {
-        match compare(&store, &manifest, table)? {
-            Ok(drilled) => report.tables.push(drilled),
-            Err(problem) => report.problems.push(problem),
-        }
-    }
+    let (tables, problems) = compare(&manifest, &options.selection, &Restored::of(&store)?);
+    report.tables = tables;
+    report.problems.extend(problems);
     report.check_ms = elapsed_ms(started);
     Ok(())
-}
-
-fn compare(
-    store: &Store,
-    manifest: &Manifest,
-    restored: &RestoredTable,
-) -> Result<std::result::Result<DrilledTable, Damage>> {
-    let source = manifest
-        .tables
-        .iter()
-        .find(|table| table.database == restored.database && table.name == restored.name)
-        .ok_or_else(|| Error::not_found(format!("the backup has no table {}.{}", restored.database, restored.name)))?;
-    let version = store.table(restored.database.as_str(), restored.name.as_str())?.version();
-    let (expected, found) = (expected(source, &version), version.fingerprints(None));
-    if let Some(problem) = difference(source, &expected, &found) {
-        let belongs_to = format!("table {}.{}", restored.database, restored.name);
-        return Ok(Err(Damage { file: "manifest".to_owned(), belongs_to, problem }));
-    }
-    Ok(Ok(DrilledTable {
-        database: restored.database.clone(),
-        name: restored.name.clone(),
-        rows: found.rows,
-        columns: expected.columns.len() as u64,
-        segments: version.segments().count() as u64,
-        bytes: version.segments().map(|segment| segment.size_bytes).sum(),
-    }))
-}
-
-/// What the manifest says of the partitions that were restored.
-fn expected(source: &ManifestTable, version: &TableVersion) -> ColumnFingerprints {
-    if version.partitions.len() == source.partitions.len() {
-        return source.fingerprints.clone();
-    }
-    let restored = source.partitions.iter().filter(|one| version.partition(&one.partition.name).is_ok());
-    let mut sum = ColumnFingerprints::default();
-    restored.flat_map(|one| &one.segments).for_each(|segment| sum.add(&segment.segment.fingerprints()));
-    sum
-}
-
-/// What differs first, in words.
-fn difference(source: &ManifestTable, expected: &ColumnFingerprints, found: &ColumnFingerprints) -> Option<String> {
-    if found.rows != expected.rows {
-        return Some(format!("expected {} rows, restored {}", expected.rows, found.rows));
-    }
-    expected.columns.iter().find_map(|(id, expected)| {
-        let found = found.columns.iter().find(|(other, _)| other == id).map_or(0, |(_, sum)| *sum);
-        let name = source.schema.column_by_id(*id).map_or("?", |column| column.name.as_str());
-        (found != *expected)
-            .then(|| format!("expected the fingerprint {expected:016x} of column {name}, restored {found:016x}"))
-    })
 }
 
 /// Everything that is damaged in the backup, since the restore stops at the first. If it is found sound, what the restore

@@ -50,6 +50,14 @@ impl Scratch {
         self.remove().map(|()| None)
     }
 
+    /// Adds to an error where the store is, if it stays.
+    pub fn tell(&self, error: Error) -> Error {
+        match self.keep && self.fs.entry(&self.store()).is_ok_and(|entry| entry.is_some()) {
+            true => error.context(format!("what was restored so far is kept in {}", self.store().display())),
+            false => error,
+        }
+    }
+
     fn remove(&self) -> Result<()> {
         self.fs.remove_tree(&self.store())?;
         if self.is_made {
