@@ -186,6 +186,24 @@ fn a_cancelled_drill_leaves_nothing() {
 }
 
 #[test]
+fn an_error_says_where_the_store_is_that_was_to_be_kept() {
+    let sim = repository();
+    let (mut told, mut options) = (0, drill_options(&sim));
+    options.keep = true;
+    for at in 0.. {
+        let cancel = Cancel::new();
+        options.observer = Observer::new(CancelAt::new(at, &cancel), cancel);
+        let Err(error) = open(&sim, NOW_MS).drill(&options) else { break };
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        let is_there = sim.fs().entry(Path::new("/scratch/store")).unwrap().is_some();
+        assert_eq!(error.to_string().contains("kept in /scratch/store"), is_there, "{error}");
+        told += u32::from(is_there);
+        sim.fs().remove_tree(Path::new(SCRATCH)).unwrap();
+    }
+    assert!(told > 10, "{told}");
+}
+
+#[test]
 fn a_failing_disk_fails_the_drill_and_a_crash_leaves_the_scratch_directory_alone() {
     let base = repository();
     let before = base.snapshot_paths();
@@ -214,7 +232,8 @@ fn a_failing_disk_fails_the_drill_and_a_crash_leaves_the_scratch_directory_alone
 
 #[cfg(feature = "cli")]
 mod command {
-    use std::process::{Command, Output};
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Output, Stdio};
 
     use steledb::backup::BackupOptions;
 
@@ -240,15 +259,15 @@ mod command {
     }
 
     #[test]
-    fn one_line_and_code_0_say_that_all_is_well() {
+    fn code_0_says_that_all_is_well_and_nothing_is_printed_if_quiet() {
         let disk = backed_up();
         for place in [disk.location().as_str(), "nas"] {
-            let (code, out, err) = run(&disk, &[place, "--quiet", "--max-age", "26h"]);
-            assert_eq!((code, out.lines().count(), err.as_str()), (0, 1, ""), "{out}");
-            assert!(out.starts_with("proved: backup nightly taken "), "{out}");
+            let quiet = run(&disk, &[place, "--quiet", "--max-age", "26h"]);
+            assert_eq!(quiet, (0, String::new(), String::new()));
         }
         let (code, out, _) = run(&disk, &["nas"]);
         assert!(code == 0 && out.contains("sales.orders    20"), "{out}");
+        assert!(out.lines().last().unwrap().starts_with("proved: backup nightly taken "), "{out}");
         let (code, out, _) = run(&disk, &["nas", "--format", "json", "--quiet"]);
         assert_eq!(code, 0);
         assert!(out.starts_with(r#"{"proved":true,"label":"nightly","#) && out.contains(r#""rows":20"#), "{out}");
@@ -279,6 +298,44 @@ mod command {
             let name = file.file_name().unwrap().to_str().unwrap();
             assert!(format!("{out}{err}").contains(name), "{out}{err}");
         }
+    }
+
+    #[test]
+    fn what_a_killed_drill_left_is_removed_by_the_next() {
+        let disk = backed_up();
+        let temporary = tempfile::tempdir().unwrap();
+        let drill = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_stele"));
+            command.env("TMPDIR", temporary.path()).args(["drill", &disk.location()]);
+            command
+        };
+        let mut killed = drill().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        // The first line of progress comes when the store is being restored.
+        let mut line = String::new();
+        BufReader::new(killed.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.starts_with("drill "), "{line}");
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        assert!(drill().output().unwrap().status.success());
+        assert_eq!(temporary.path().read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn kept_store_is_named_and_stays() {
+        let disk = backed_up();
+        let temporary = tempfile::tempdir().unwrap();
+        let drill = |keep: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_stele"));
+            command.env("TMPDIR", temporary.path()).args(["drill", &disk.location(), "--quiet"]).args(keep);
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let out = drill(&["--keep"]);
+        let kept = out.strip_prefix("the restored store is ").unwrap().trim_end();
+        assert!(std::path::Path::new(kept).join("tables").is_dir(), "{out}");
+        assert_eq!(drill(&[]), "");
+        assert!(std::path::Path::new(kept).join("tables").is_dir(), "the next drill leaves it alone");
     }
 
     fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -1,22 +1,25 @@
 //! `stele drill`.
 
+mod temporary;
+
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::cli::drill::temporary::Temporary;
 use crate::cli::names::SelectionArguments;
 use crate::cli::{Ended, Session, output};
 use crate::drill::{DrillOptions, DrillReport, DrillTarget};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{BackupId, IdSource, Label, OperationId};
+use crate::id::{BackupId, Label};
 use crate::progress::Observer;
 use crate::repository::Repository;
 
 const EXAMPLES: &str = "\
 Examples:
-  stele drill file:///backups --max-age 26h --quiet      one line if all is well: for cron
+  stele drill file:///backups --max-age 26h --quiet      nothing is printed if all is well: for cron
   stele drill nas --label monday --table sales.orders    a repository that the store at --root knows
   stele drill file:///backups --scratch /big/disk/drill --keep
 
@@ -45,13 +48,13 @@ pub(super) struct DrillArguments {
     /// files].
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
-    /// Leave the restored store there.
+    /// Leave the restored store there, also after an error.
     #[arg(long)]
     keep: bool,
     /// Fail if the backup is older than this, such as 26h, 90m or 7d.
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     max_age: Option<i64>,
-    /// One line if all is well, and no progress.
+    /// No progress, and nothing at all if all is well, except what --format json or --keep ask for.
     #[arg(long, short)]
     quiet: bool,
     /// How the report is printed.
@@ -82,9 +85,16 @@ fn drill(session: &Session, arguments: &DrillArguments) -> Result<DrillReport> {
         true => Repository::open(place)?,
         false => session.open_to_read()?.repository(place)?,
     };
-    let scratch = arguments.scratch.clone().unwrap_or_else(|| {
-        std::env::temp_dir().join(format!("stele-drill-{}", OperationId::random(&IdSource::system())))
-    });
+    // What is to be kept must not be taken for what a dead process left.
+    let temporary = match arguments.scratch.is_none() && !arguments.keep {
+        true => Some(Temporary::make(&std::env::temp_dir())?),
+        false => None,
+    };
+    let scratch = match (&temporary, &arguments.scratch) {
+        (Some(temporary), _) => temporary.scratch(),
+        (None, Some(dir)) => dir.clone(),
+        (None, None) => temporary::fresh_path(&std::env::temp_dir()),
+    };
     let options = DrillOptions {
         target: match (&arguments.label, arguments.backup) {
             (Some(label), _) => DrillTarget::Label(label.clone()),
@@ -147,7 +157,10 @@ fn print(report: &DrillReport, quiet: bool) -> Result<()> {
     if let Some(dir) = &report.kept {
         output::line(format!("the restored store is {}", dir.display()))?;
     }
-    output::line(summary(report))
+    match quiet && report.is_proved() {
+        true => Ok(()),
+        false => output::line(summary(report)),
+    }
 }
 
 fn summary(report: &DrillReport) -> String {
