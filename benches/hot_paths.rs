@@ -1,17 +1,19 @@
 //! The hot parts of the engine, each as much on its own as the public API lets it be: `cargo bench`.
 //!
 //! What loads and scans do is measured on files in memory, so that no disk is part of it; the parts of a load show in the
-//! differences: `load/plain` encodes, checks and hashes, each of the others adds one part to it.
+//! differences: `load/plain` encodes, checks and hashes, each of the others adds one part to it. `encode` loads one column
+//! alone, of one kind; `text` loads the rows of `load/plain` from files, so that what it takes longer is reading text.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use steledb::fs::{Fs, SimFs};
-use steledb::load::{LoadOptions, LoadSource};
+use steledb::load::{CsvOptions, JsonOptions, LoadOptions, LoadSource};
 use steledb::scan::Access;
 use steledb::schema::{bucket_hashes, fingerprint_batch};
 use steledb::snapshot::Selection;
@@ -21,6 +23,8 @@ const ROWS: usize = 100_000;
 /// Partitions of the table that is pruned and linked, each with so many segments.
 const PARTITIONS: i64 = 100;
 const LOADS: i64 = 10;
+/// Where the text to be read lies in memory.
+const TEXT_FILE: &str = "/rows";
 
 /// Ids in no order, a part of 0 to 99 and a short text for each.
 fn batch() -> RecordBatch {
@@ -57,7 +61,11 @@ fn partitioned() -> TableSpec {
 }
 
 fn store_in_memory() -> Store {
-    let options = StoreOptions { fs: SimFs::new().fs(), ..StoreOptions::default() };
+    store_in(SimFs::new().fs())
+}
+
+fn store_in(fs: Fs) -> Store {
+    let options = StoreOptions { fs, ..StoreOptions::default() };
     let store = Store::create_with("/store", options).unwrap();
     store.create_database("bench").unwrap();
     store
@@ -105,6 +113,87 @@ fn loading(criterion: &mut Criterion) {
         let fresh = || store_in_memory().create_table("bench", "loaded", &spec).unwrap();
         group.bench_function(name, |bencher| {
             bencher.iter_batched_ref(fresh, |table| load(table, &batch), BatchSize::PerIteration)
+        });
+    }
+    group.finish();
+}
+
+/// One column of each kind that is stored in its own way.
+fn columns() -> [(&'static str, DataType, ArrayRef); 6] {
+    let batch = batch();
+    let ids: Vec<i64> = ids_of(&batch).values().to_vec();
+    let decimals: Decimal128Array = ids.iter().map(|id| Some(i128::from(id % 10_000_000))).collect();
+    let dates: Date32Array = ids.iter().map(|id| Some((id % 2500) as i32)).collect();
+    let texts: StringArray = ids.iter().map(|id| Some(format!("one of very many texts, {id:x}"))).collect();
+    [
+        ("rising integers", DataType::BigInt, Arc::new((0..ROWS as i64).map(|n| Some(7 * n)).collect::<Int64Array>())),
+        ("integers", DataType::BigInt, batch.column(0).clone()),
+        (
+            "decimals",
+            DataType::Decimal { precision: 15, scale: 2 },
+            Arc::new(decimals.with_precision_and_scale(15, 2).unwrap()),
+        ),
+        ("dates", DataType::Date, Arc::new(dates)),
+        ("few texts", DataType::Varchar(20), batch.column(2).clone()),
+        ("many texts", DataType::Varchar(60), Arc::new(texts)),
+    ]
+}
+
+fn encoding(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("encode");
+    group.throughput(Throughput::Elements(ROWS as u64)).sample_size(20);
+    for (name, kind, column) in columns() {
+        let batch = RecordBatch::try_from_iter([("value", column)]).unwrap();
+        let spec = TableSpec::new().column("value", kind);
+        let fresh = || store_in_memory().create_table("bench", "encoded", &spec).unwrap();
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched_ref(fresh, |table| load(table, &batch), BatchSize::PerIteration)
+        });
+    }
+    group.finish();
+}
+
+struct Text {
+    name: &'static str,
+    text: String,
+    source: fn() -> LoadSource,
+}
+
+/// The rows of [`batch`] as text.
+fn texts() -> [Text; 3] {
+    let batch = batch();
+    let names = batch.column(2).as_any().downcast_ref::<StringArray>().unwrap();
+    let rows = ids_of(&batch).values().iter().zip(names);
+    let lines = |line: fn(i64, i64, &str) -> String| -> String {
+        rows.clone().map(|(id, name)| line(*id, id.rem_euclid(PARTITIONS), name.unwrap())).collect()
+    };
+    let plain = lines(|id, part, name| format!("{id},{part},{name}\n"));
+    let quoted = lines(|id, part, name| format!("{id},{part},\"{name}\"\n"));
+    let json = lines(|id, part, name| format!("{{\"id\":{id},\"part\":{part},\"name\":\"{name}\"}}\n"));
+    let csv = || LoadSource::Csv(vec![TEXT_FILE.into()], CsvOptions { header: false, ..CsvOptions::default() });
+    let json_lines = || LoadSource::JsonLines(vec![TEXT_FILE.into()], JsonOptions::default());
+    [
+        Text { name: "CSV", text: plain, source: csv },
+        Text { name: "CSV, quoted", text: quoted, source: csv },
+        Text { name: "JSON lines", text: json, source: json_lines },
+    ]
+}
+
+fn reading_text(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("text");
+    for Text { name, text, source } in texts() {
+        group.throughput(Throughput::Bytes(text.len() as u64)).sample_size(20);
+        let fresh = || {
+            let fs = SimFs::new().fs();
+            fs.replace(Path::new(TEXT_FILE), text.as_bytes()).unwrap();
+            (store_in(fs).create_table("bench", "read", &plain()).unwrap(), source())
+        };
+        group.bench_function(name, |bencher| {
+            let load = |(table, source): (Table, LoadSource)| {
+                table.load(source, &LoadOptions::default()).unwrap();
+                table
+            };
+            bencher.iter_batched(fresh, load, BatchSize::PerIteration)
         });
     }
     group.finish();
@@ -195,5 +284,5 @@ fn linking(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, hashing, loading, scanning, checking_blocks, pruning, linking);
+criterion_group!(benches, hashing, loading, encoding, reading_text, scanning, checking_blocks, pruning, linking);
 criterion_main!(benches);

@@ -1,7 +1,8 @@
 //! `stele bench` as a user runs it. What it measures depends on the machine; what it reports does not.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -119,6 +120,26 @@ fn given_file_is_loaded_and_stays() {
 
     let output = bench(&[given.as_slice(), &["--only", "load"]].concat());
     assert!(String::from_utf8_lossy(&output.stderr).contains("case load needs a file of another kind"), "{output:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn interrupted_benchmark_says_so_and_leaves_nothing() {
+    let dir = TempDir::new().unwrap();
+    let place = dir.path().join("bench");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stele"));
+    command.args(["bench", "--scale", "0.001", "--runs", "1000", "--only", "load,backup,restore", "--dir"]).arg(&place);
+    let mut bench = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // Once a run is told of, the handler is in place, something is there, and minutes of work lie ahead.
+    let mut lines = BufReader::new(bench.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.starts_with("load 1/1000: ")).unwrap();
+    assert!(place.join("store").is_dir());
+    assert!(Command::new("kill").args(["-INT", &bench.id().to_string()]).status().unwrap().success());
+    let said: Vec<String> = lines.collect();
+    let Output { status, stdout, .. } = bench.wait_with_output().unwrap();
+    assert_eq!(status.code(), Some(130), "{said:?}");
+    assert!(stdout.is_empty() && said.last().unwrap().starts_with("stele: ") && said.len() < 1000, "{said:?}");
+    assert!(!place.exists());
 }
 
 #[test]
