@@ -184,12 +184,13 @@ impl Fs {
             .is_some_and(|error| link_limit(error).is_some())
     }
 
-    /// Whether a call failed because this process may not write there (EROFS, EACCES, EPERM).
+    /// Whether a call failed because nothing can be written there: by this process (EROFS, EACCES, EPERM) or by anybody, as
+    /// the disk or the quota is full (ENOSPC, EDQUOT).
     pub fn is_write_refused(error: &Error) -> bool {
-        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-        std::error::Error::source(error)
-            .and_then(|source| source.downcast_ref::<std::io::Error>())
-            .is_some_and(|error| matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem))
+        use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>()).is_some_and(
+            |error| matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | StorageFull | QuotaExceeded),
+        )
     }
 
     /// Moves a finished file to a name that must not exist, as one of a batch: durable after [`Fs::sync_dir`] of the

@@ -17,7 +17,7 @@
 //! took it and all its tables, scans and open snapshots. Files of dead processes are unlocked by the system, and C2 removes
 //! them. Handles of the own process are seen as references and not in `holds/`.
 //!
-//! A reader that may not write to `holds/` is not seen (one that may and cannot is refused). It is sure of the versions that were the newest less than
+//! A reader that cannot write to `holds/`, for want of rights or of space, is not seen. It is sure of the versions that were the newest less than
 //! `version_keep_ms` ago; a read after that may find a file missing, which is an error that names it and never wrong rows.
 //!
 //! A snapshot has names of its own for its files, so no collection touches it; against its drop it is protected by a lock of

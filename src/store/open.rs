@@ -94,8 +94,8 @@ fn store_keep_times(catalog: &Catalog, options: &StoreOptions) -> Result<()> {
     }
 }
 
-/// A hold of a reader; `Held::Nothing` where it may not write. If it may and cannot, reading would not be safe from the
-/// collector although everybody thinks so.
+/// A hold of a reader; `Held::Nothing` where it may not write or the disk is full, of which data must still be read. After
+/// any other failure reading would not be safe from the collector although everybody thinks so.
 fn hold(layout: &StoreLayout, options: &StoreOptions) -> Result<Held> {
     let (fs, dir, name) = (&options.fs, layout.holds(), OperationId::random(&options.ids).to_string());
     let held = match fs.hold(&dir, &name) {
