@@ -5,6 +5,7 @@
 //! always give the same bytes.
 
 use std::collections::BTreeMap;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -50,12 +51,17 @@ pub fn encode_checkpoint(state: &[Action]) -> Result<Vec<u8>> {
 
 /// The actions of a checkpoint whose digest the caller has checked; `file` is its name for errors.
 pub fn decode_checkpoint(bytes: Vec<u8>, file: &str) -> Result<Vec<Action>> {
-    decode(bytes).map_err(|error| error.context(file))
+    // The reader of MAP columns in `parquet` panics on entries without keys, which only a forged file has.
+    let decoded = catch_unwind(|| decode(bytes)).unwrap_or_else(|_| {
+        Err(Error::corrupt("it is not a readable Parquet file: its columns do not fit each other"))
+    });
+    decoded.map_err(|error| error.context(file))
 }
 
 fn decode(bytes: Vec<u8>) -> Result<Vec<Action>> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).map_err(damaged_parquet)?;
     let expected = to_batch(&[])?.schema();
+    check_known(builder.schema().fields(), expected.fields(), "")?;
     if builder.schema().fields() != expected.fields() {
         return Err(Error::corrupt(format!("the columns are {:?}, expected {:?}", builder.schema(), expected)));
     }
@@ -75,6 +81,23 @@ fn decode(bytes: Vec<u8>) -> Result<Vec<Action>> {
         }
     }
     Ok(actions)
+}
+
+/// A column that is not ours was written by a newer build, which needs it: skipping it could show rows that were deleted.
+fn check_known(found: &Fields, expected: &Fields, within: &str) -> Result<()> {
+    for field in found {
+        let name = format!("{within}{}", field.name());
+        match expected.find(field.name()).map(|(_, known)| (known.data_type(), field.data_type())) {
+            None => {
+                return Err(Error::unsupported(format!(
+                    "the checkpoint has the column {name:?}, which this build does not know: use a newer one"
+                )));
+            }
+            Some((DataType::Struct(known), DataType::Struct(found))) => check_known(found, known, &format!("{name}."))?,
+            Some(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn damaged_parquet(error: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -390,5 +413,47 @@ fn nothing_left(map: &BTreeMap<String, String>) -> Result<()> {
     match map.first_key_value() {
         None => Ok(()),
         Some((key, value)) => Err(Error::corrupt(format!("{key:?} = {value:?} is not known here"))),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    /// A checkpoint without rows, with these columns.
+    fn empty(fields: Vec<Field>) -> Vec<u8> {
+        let batch = RecordBatch::new_empty(Arc::new(Schema::new(fields)));
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    fn columns() -> Vec<Field> {
+        to_batch(&[]).unwrap().schema().fields().iter().map(|field| field.as_ref().clone()).collect()
+    }
+
+    #[test]
+    fn columns_of_a_newer_build_are_unsupported_and_missing_ones_corrupt() {
+        assert_eq!(decode_checkpoint(empty(columns()), "the/file").unwrap(), []);
+        let vector = Field::new("deletionVector", DataType::Utf8, true);
+        let in_add = |field: Field| match (field.name().as_str(), field.data_type()) {
+            ("add" | "remove", DataType::Struct(fields)) => {
+                let fields = fields.iter().cloned().chain([Arc::new(vector.clone())]).collect();
+                field.clone().with_data_type(DataType::Struct(fields))
+            }
+            _ => field,
+        };
+        let cases = [
+            (columns().into_iter().map(in_add).collect(), ErrorKind::Unsupported, "add.deletionVector"),
+            ([columns(), vec![vector.clone()]].concat(), ErrorKind::Unsupported, "deletionVector"),
+            (columns().split_off(1), ErrorKind::Corrupt, "columns"),
+        ];
+        for (columns, kind, named) in cases {
+            let error = decode_checkpoint(empty(columns), "the/file").unwrap_err();
+            let text = error.to_string();
+            assert!(error.is(kind) && text.contains("the/file") && text.contains(named), "{error:?}");
+        }
     }
 }

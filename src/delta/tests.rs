@@ -108,11 +108,17 @@ fn what_is_not_known_is_unsupported_and_named() {
         (2, &line(2).replace("\"stele.format\":\"1\"", "\"stele.format\":\"2\""), "stele.format"),
         (6, r#"{"cdc":{"path":"x"}}"#, "cdc"),
         (6, &line(6).replace("\"tags\"", "\"deletionVector\":{\"x\":1},\"tags\""), "deletion vector"),
+        (8, &line(8).replace("\"tags\"", "\"deletionVector\":{\"x\":1},\"tags\""), "deletion vector"),
         (3, &line(3).replace("stele.table", "delta.clustering"), "delta.clustering"),
     ];
+    assert!(line(6).starts_with("{\"add\"") && line(8).starts_with("{\"remove\""));
     for (index, line, named) in cases {
-        let error = decode_commit(&with_line(index, line), "f").map(|_| line).unwrap_err();
-        assert!(error.is(ErrorKind::Unsupported) && error.to_string().contains(named), "{line}: {error}");
+        let error = decode_commit(&with_line(index, line), "the/file").map(|_| line).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            error.is(ErrorKind::Unsupported) && text.contains(named) && text.contains("the/file"),
+            "{line}: {text}"
+        );
     }
 }
 

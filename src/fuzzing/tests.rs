@@ -1,0 +1,133 @@
+//! Memory: whatever number a file claims, its decoder sets little more aside than the file is long. Every place of a file is
+//! overwritten with the largest numbers, the checksums are made right again, and the most memory in use is measured.
+
+// Only an allocator can count what parquet and serde set aside; it does nothing but count and ask the system's.
+#![allow(unsafe_code, clippy::unwrap_used)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// What a decoder may have in use at once, besides so many times the length of the file: buffers of a fixed size.
+const FIXED_BYTES_MAX: isize = 16 << 20;
+const TIMES_MAX: isize = 64;
+/// Places of a file that are overwritten, at most.
+const PLACES_MAX: usize = 1500;
+/// Files of each kind.
+const FILES_MAX: usize = 3;
+
+/// The largest numbers as they are in Parquet's metadata and pages: variable length with and without sign, 32 bits.
+const NUMBERS: [&[u8]; 4] = [
+    &[0xfe, 0xff, 0xff, 0xff, 0x0f],
+    &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+    &[0xff, 0xff, 0xff, 0x7f],
+    &[0xff, 0xff, 0xff, 0xff, 0x07],
+];
+const NUMBERS_IN_TEXT: [&str; 4] = ["9223372036854775807", "18446744073709551615", "4294967295", "2147483647"];
+
+thread_local! {
+    /// Bytes that this thread has in use, and the most there were.
+    static IN_USE: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
+}
+
+struct Counting;
+
+fn note(bytes: isize) {
+    // While a thread ends there is nothing to count with.
+    let _ = IN_USE.try_with(|cell| {
+        let (now, most) = cell.get();
+        cell.set((now + bytes, most.max(now + bytes)));
+    });
+}
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(layout.size().cast_signed());
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        note(layout.size().cast_signed());
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        note(-layout.size().cast_signed());
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note(size.cast_signed() - layout.size().cast_signed());
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn most_in_use(work: impl FnOnce()) -> isize {
+    IN_USE.set((0, 0));
+    work();
+    IN_USE.get().1
+}
+
+/// The file with each place in turn claiming each of the largest numbers.
+fn claims(bytes: &[u8], is_text: bool) -> Vec<Vec<u8>> {
+    let step = bytes.len().div_ceil(PLACES_MAX).max(1);
+    let starts = |at: usize| bytes[at].is_ascii_digit() && (at == 0 || !bytes[at - 1].is_ascii_digit());
+    let mut all = Vec::new();
+    if is_text {
+        for at in (0..bytes.len()).filter(|at| starts(*at)) {
+            let digits = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let with = |number: &&str| [&bytes[..at], number.as_bytes(), &bytes[at + digits..]].concat();
+            all.extend(NUMBERS_IN_TEXT.iter().map(with));
+        }
+        let step = all.len().div_ceil(PLACES_MAX).max(1);
+        return all.into_iter().step_by(step).collect();
+    }
+    for at in (0..bytes.len()).step_by(step) {
+        for number in NUMBERS {
+            let mut claimed = bytes.to_vec();
+            let end = bytes.len().min(at + number.len());
+            claimed[at..end].copy_from_slice(&number[..end - at]);
+            all.push(claimed);
+        }
+    }
+    all
+}
+
+/// A target, and whether its files are text.
+fn target(name: &str) -> (fn(&[u8]), bool) {
+    match name {
+        "log" => (log, true),
+        "manifest" => (manifest, true),
+        "catalog" => (catalog, true),
+        "checkpoint" => (checkpoint, false),
+        "blocks" => (blocks, false),
+        "segment" => (segment, false),
+        other => panic!("no target {other}"),
+    }
+}
+
+#[test]
+fn no_claim_of_a_file_makes_its_decoder_set_more_aside_than_the_file_is_worth() {
+    let mut files: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
+    for seed in seeds().unwrap() {
+        files.entry(seed.target).or_default().push(seed.bytes);
+    }
+    assert_eq!(files.len(), 6);
+    for (name, mut files) in files {
+        let (decode, is_text) = target(name);
+        files.sort_by_key(|bytes| std::cmp::Reverse(bytes.len()));
+        let (mut tried, mut most) = (0, 0);
+        for bytes in files.iter().take(FILES_MAX) {
+            for claimed in claims(bytes, is_text) {
+                let used = most_in_use(|| decode(&claimed));
+                let limit = FIXED_BYTES_MAX + TIMES_MAX * claimed.len().cast_signed();
+                assert!(used <= limit, "{name}: {used} bytes in use for {} bytes, claim {tried}", claimed.len());
+                (tried, most) = (tried + 1, used.max(most));
+            }
+        }
+        println!("{name}: {tried} claims, at most {most} bytes in use");
+    }
+}
