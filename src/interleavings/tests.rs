@@ -18,11 +18,13 @@ use std::sync::Arc;
 use arrow::array::{Int64Array, RecordBatch};
 use shuttle::thread;
 
+use crate::backup::BackupOptions;
 use crate::clock::Clock;
 use crate::delta::Action;
 use crate::error::ErrorKind;
 use crate::fs::{SimFs, SyncMode};
 use crate::id::{BucketIndex, IdSource, Label, Name, RowsetId, SegmentName, Version};
+use crate::restore::RestoreOptions;
 use crate::schema::{DataType, PartitionSpec, TableSpec};
 use crate::segment::write_segment;
 use crate::snapshot::{Selection, manifest_of};
@@ -31,11 +33,19 @@ use crate::sync::{explore, undisturbed};
 use crate::table::TableVersion;
 
 const ROOT: &str = "/store";
+/// Seed, and interleavings of each scenario of each kind, unless `STELE_SHUTTLE_SEED` and `STELE_SHUTTLE_TIMES` are set.
 const SEED: u64 = 1;
-/// Interleavings of each scenario of each kind.
-const TIMES: usize = 200;
+const TIMES: u64 = 200;
 /// Longest segment, in bytes.
 const SEGMENT_BYTES_MAX: u64 = 1 << 20;
+
+fn interleave(scenario: impl Fn() + Clone + Send + Sync + 'static) {
+    let number = |name, default| std::env::var(name).map_or(default, |text| text.parse::<u64>().unwrap());
+    let (seed, times) = (number("STELE_SHUTTLE_SEED", SEED), number("STELE_SHUTTLE_TIMES", TIMES));
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    explore(seed, times as usize, scenario);
+    println!("{name}: seed {seed}, {times} random interleavings and {times} with few changes of the running thread");
+}
 
 /// How a process opens the store; each has its own ids. Versions may go as soon as they were replaced.
 fn options(sim: &SimFs, process: u64) -> StoreOptions {
@@ -132,7 +142,7 @@ fn check_files(sim: &SimFs) {
 #[test]
 fn no_reader_finds_a_file_gone_while_versions_are_collected() {
     let base = prepared();
-    explore(SEED, TIMES, move || {
+    interleave(move || {
         let sim = base.fork();
         let of_reader = sim.clone();
         let reader = thread::spawn(move || follow(&of_reader, 2));
@@ -150,7 +160,7 @@ fn no_reader_finds_a_file_gone_while_versions_are_collected() {
 #[test]
 fn no_reader_finds_a_file_gone_while_a_table_is_dropped_and_collected() {
     let base = prepared();
-    explore(SEED, TIMES, move || {
+    interleave(move || {
         let sim = base.fork();
         let (of_reader, of_backup) = (sim.clone(), sim.clone());
         let reader = thread::spawn(move || follow(&of_reader, 2));
@@ -229,7 +239,7 @@ fn rows(store: &Store) -> (u64, u64) {
 #[test]
 fn a_moment_of_several_tables_is_one_and_no_commit_is_lost() {
     let base = prepared();
-    explore(SEED, TIMES, move || {
+    interleave(move || {
         let sim = base.fork();
         let store = undisturbed(|| write(&sim));
         let mut threads = Vec::new();
@@ -264,7 +274,7 @@ fn check_moment((a, b): (u64, u64)) {
 fn a_snapshot_is_dropped_or_open_but_not_both() {
     let base = prepared();
     write(&base).create_snapshot(&label(), &Selection::Store, &Default::default()).unwrap();
-    explore(SEED, TIMES, move || {
+    interleave(move || {
         let sim = base.fork();
         let (of_reader, of_writer) = (sim.clone(), sim.clone());
         let reader = thread::spawn(move || match read(&of_reader, 2).open_snapshot(&label()) {
@@ -289,4 +299,93 @@ fn a_snapshot_is_dropped_or_open_but_not_both() {
 
 fn no_snapshot_is_left(sim: &SimFs) -> bool {
     sim.snapshot_paths().iter().all(|path| !path.starts_with("/store/snapshots"))
+}
+
+#[test]
+fn a_commit_is_not_lost_and_no_file_of_it_while_versions_are_collected() {
+    let base = prepared();
+    interleave(move || {
+        let sim = base.fork();
+        let store = undisturbed(|| write(&sim));
+        let (of_load, of_reader) = (store.clone(), sim.clone());
+        let load = thread::spawn(move || {
+            let table = of_load.table("d", "a").unwrap();
+            table.truncate().unwrap();
+            add_row(&table);
+            add_row(&table);
+            read_all(&of_load, &table.version());
+        });
+        let collector = thread::spawn(move || {
+            store.collect().unwrap();
+            store.collect().unwrap();
+        });
+        let reader = thread::spawn(move || follow(&of_reader, 2));
+        [load, collector, reader].into_iter().for_each(|thread| thread.join().unwrap());
+        undisturbed(|| {
+            assert_eq!(write(&sim).table("d", "a").unwrap().version().row_count(), 2);
+            check_collected(&sim);
+        });
+    });
+}
+
+#[test]
+fn a_snapshot_keeps_every_file_of_one_moment_while_versions_are_collected() {
+    let base = prepared();
+    interleave(move || {
+        let sim = base.fork();
+        let store = undisturbed(|| write(&sim));
+        let (of_snapshot, of_truncate) = (store.clone(), store.clone());
+        let snapshot = thread::spawn(move || {
+            of_snapshot.create_snapshot(&label(), &Selection::Store, &Default::default()).unwrap();
+        });
+        let writer = thread::spawn(move || {
+            // The first table is emptied first: at no moment is the second one the only empty one.
+            ["a", "b"].iter().for_each(|name| of_truncate.table("d", name).unwrap().truncate().unwrap());
+            of_truncate.collect().unwrap();
+        });
+        let collector = thread::spawn(move || drop(store.collect().unwrap()));
+        [snapshot, writer, collector].into_iter().for_each(|thread| thread.join().unwrap());
+        undisturbed(|| {
+            let snapshot = write(&sim).open_snapshot(&label()).unwrap();
+            let rows = ["a", "b", "c"].map(|name| {
+                let version = snapshot.table("d", name).unwrap().version();
+                read_all(&snapshot, &version);
+                version.row_count()
+            });
+            assert!([[1, 1, 1], [0, 1, 1], [0, 0, 1]].contains(&rows), "{rows:?}");
+        });
+    });
+}
+
+/// What a restore ends with is the same as an undo of it: all names stand for other tables in one change.
+#[test]
+fn names_that_change_together_are_seen_together_and_what_they_stood_for_stays_readable() {
+    let base = prepared();
+    let undo = {
+        let store = write(&base);
+        let repository = store.create_repository("r", "file:///repository").unwrap();
+        store.backup(&repository, &BackupOptions::new(label())).unwrap();
+        ["a", "b", "c"].iter().for_each(|name| add_row(&store.table("d", name).unwrap()));
+        store.restore(&repository, &RestoreOptions::new(label())).unwrap().undo.unwrap()
+    };
+    interleave(move || {
+        let sim = base.fork();
+        let (of_reader, of_backup) = (sim.clone(), sim.clone());
+        let reader = thread::spawn(move || follow(&of_reader, 2));
+        let backup = thread::spawn(move || {
+            let store = read(&of_backup, 3);
+            let (manifest, frozen) = manifest_of(&store, &label(), &Selection::Store).unwrap();
+            let rows: Vec<u64> = manifest.tables.iter().map(|table| table.fingerprints.rows).collect();
+            assert!(rows == [1, 1, 1] || rows == [2, 2, 2], "{rows:?}");
+            frozen.tables.iter().for_each(|(_, _, _, version)| read_all(&store, version));
+        });
+        let store = undisturbed(|| write(&sim));
+        let writer = thread::spawn(move || {
+            store.undo(undo).unwrap();
+            store.collect().unwrap();
+        });
+        [reader, backup, writer].into_iter().for_each(|thread| thread.join().unwrap());
+        let store = undisturbed(|| write(&sim));
+        assert_eq!(store.table("d", "a").unwrap().version().row_count(), 2);
+    });
 }
