@@ -3,6 +3,7 @@
 //!
 //! `STELE_MODEL_SEEDS=<first>..<end>` runs other seeds than the usual ones; a failure names its seed.
 
+mod copies;
 mod plain;
 mod run;
 mod tables;

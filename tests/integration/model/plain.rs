@@ -8,8 +8,9 @@ use steledb::UndoId;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlainTable {
     pub partitions: BTreeMap<i64, BTreeSet<i64>>,
-    /// Rows of dropped partitions, by partition, the last one dropped at the end. They are not part of a backup.
-    pub dropped: BTreeMap<i64, Vec<BTreeSet<i64>>>,
+    /// Rows of dropped partitions with the time of the drop, by partition, the last one dropped at the end. They are not
+    /// part of a backup.
+    pub dropped: BTreeMap<i64, Vec<(BTreeSet<i64>, i64)>>,
 }
 
 /// Partitions of a table; the row `id` belongs to `id % PARTITIONS`.
@@ -34,8 +35,9 @@ pub type Tables = BTreeMap<String, PlainTable>;
 /// What a restore or an undo replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainUndo {
-    pub undo: Option<UndoId>,
+    pub undo: UndoId,
     pub before: BTreeMap<String, Option<PlainTable>>,
+    pub expires_ms: i64,
 }
 
 /// The whole.

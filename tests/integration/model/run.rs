@@ -1,41 +1,41 @@
 //! One seed: random operations, faults and reopenings, each compared with the plain maps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use arrow::array::{Int64Array, RecordBatch};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use steledb::backup::BackupOptions;
 use steledb::check::CheckLevel;
 use steledb::fs::{Fault, FaultPlan, SimFs};
 use steledb::progress::Observer;
 use steledb::restore::RestoreOptions;
 use steledb::scan::Scan;
-use steledb::snapshot::{Selection, TableSelection};
-use steledb::{
-    Clock, ErrorKind, IdSource, Label, Name, RecycledItem, RecycledName, Store, StoreOptions, Table, Version,
-};
+use steledb::{Clock, ErrorKind, IdSource, Label, Name, Store, StoreOptions, Table, Version};
 
-use crate::support::name;
-
-use super::plain::{PARTITIONS, Plain, PlainTable, PlainUndo, Shown, Tables};
+use super::plain::{Plain, PlainTable, PlainUndo, Shown, Tables};
 
 /// What has to happen in a run of many seeds.
 pub const KINDS: &[&str] = &[
     "create",
     "drop",
+    "drop for good",
+    "recover",
+    "recover partition",
     "rename",
+    "swap",
     "load",
     "load refused",
     "load again",
     "truncate",
     "truncate partition",
     "drop partition",
+    "drop partition for good",
     "add partition",
     "snapshot",
     "drop snapshot",
     "read snapshot",
     "backup",
+    "drop backup",
     "restore",
     "restore partition",
     "undo",
@@ -44,13 +44,16 @@ pub const KINDS: &[&str] = &[
     "fault",
     "fault before",
     "fault after",
+    "crash",
+    "fault, same handle",
+    "fault, poisoned",
     "time travel",
     "held scan",
     "verify",
 ];
 
 const TABLES: &[&str] = &["a", "b", "c"];
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Operations of the file system that a step of the workload makes at most, about: faults lie within.
 const FAULT_AT_MAX: u64 = 60;
 
@@ -58,13 +61,13 @@ pub struct Run {
     seed: u64,
     pub(super) random: StdRng,
     pub(super) sim: SimFs,
-    clock: Clock,
-    /// Tables that were dropped, by the name they had, the last one at the end.
-    pub(super) dropped: Vec<(String, PlainTable)>,
+    pub(super) clock: Clock,
+    /// Tables that were dropped, by the name they had, with the time, the last one at the end.
+    pub(super) dropped: Vec<(String, PlainTable, i64)>,
     /// None only between two openings.
     store: Option<Store>,
     pub(super) plain: Plain,
-    undo: Vec<PlainUndo>,
+    pub(super) undo: Vec<PlainUndo>,
     /// Ids of each version of each table id that was seen.
     history: BTreeMap<(String, Version), Vec<i64>>,
     /// A scan that somebody holds, and what it has to give.
@@ -72,6 +75,8 @@ pub struct Run {
     pub(super) next_id: i64,
     next_label: u64,
     opened: u64,
+    /// Whether the fault that was planned stops the machine.
+    crash_planned: bool,
     counts: BTreeMap<&'static str, u64>,
 }
 
@@ -96,6 +101,7 @@ impl Run {
             next_id: 0,
             next_label: 0,
             opened: 0,
+            crash_planned: false,
             counts: BTreeMap::new(),
         }
     }
@@ -111,9 +117,10 @@ impl Run {
                 3 => Fault::Crash,
                 _ => Fault::CrashKeepingSome(at),
             };
+            self.crash_planned = matches!(fault, Fault::Crash | Fault::CrashKeepingSome(_));
             self.sim.plan(Some(FaultPlan { at, fault }));
         }
-        match self.random.random_range(0..26) {
+        match self.random.random_range(0..30) {
             0 | 1 => self.create(),
             2 => self.drop_table(),
             3 => self.rename(),
@@ -130,7 +137,10 @@ impl Run {
             20 => self.collect(),
             21 => self.reopen(),
             22 => self.travel(),
-            23 | 24 => self.recover(),
+            23..=25 => self.recover(),
+            26 => self.swap(),
+            27 => self.drop_for_good(),
+            28 => self.drop_backup(),
             _ => self.hold(),
         }
         self.sim.plan(None);
@@ -145,6 +155,9 @@ impl Run {
         assert!(report.unwrap().is_sound());
         self.count("verify");
         self.reopen();
+        for text in self.plain.snapshots.keys() {
+            self.compare_snapshot(text, &Label::new(text).unwrap());
+        }
         for (label, tables) in self.plain.backups.clone() {
             let options = RestoreOptions::new(Label::new(&label).unwrap());
             self.store().restore(&self.repository(), &options).unwrap();
@@ -170,7 +183,12 @@ impl Run {
             return true;
         }
         self.count("fault");
-        self.restart();
+        if self.crash_planned {
+            self.count("crash");
+        }
+        if self.crash_planned || self.random.random() || !self.goes_on() {
+            self.restart();
+        }
         let shown = self.shown();
         if shown == after.shown() {
             self.count("fault after");
@@ -197,6 +215,20 @@ impl Run {
         assert_eq!(self.shown(), self.plain.shown(), "{what}");
     }
 
+    /// Whether the store takes changes after an operation has failed: it does, unless it no longer knows what is durable.
+    fn goes_on(&mut self) -> bool {
+        self.next_label += 1;
+        match self.store().create_database(&format!("probe{}", self.next_label)) {
+            Ok(()) => self.count("fault, same handle"),
+            Err(error) => {
+                assert!(error.is(ErrorKind::Poisoned), "{error:?}");
+                self.count("fault, poisoned");
+                return false;
+            }
+        }
+        true
+    }
+
     fn restart(&mut self) {
         self.held = None;
         self.sim.plan(None);
@@ -208,9 +240,7 @@ impl Run {
         self.opened += 1;
         let seed = self.seed.wrapping_mul(1000).wrapping_add(self.opened);
         self.store = Some(Store::open_with("/store", options(&self.sim, &self.clock, seed)).unwrap());
-        // Undo records that a fault kept from being noted are not undone by this test.
-        let known: BTreeSet<_> = self.store().undo_list().into_iter().map(|entry| entry.undo).collect();
-        self.undo.retain(|undo| undo.undo.is_some_and(|id| known.contains(&id)));
+        self.compare_undo();
         self.next_label += 1;
     }
 
@@ -232,7 +262,7 @@ impl Run {
         self.store.as_ref().unwrap()
     }
 
-    fn repository(&self) -> steledb::repository::Repository {
+    pub(super) fn repository(&self) -> steledb::repository::Repository {
         self.store().repository("r").unwrap()
     }
 
@@ -263,126 +293,15 @@ impl Run {
         TABLES[self.random.random_range(0..TABLES.len())].to_owned()
     }
 
-    fn snapshot(&mut self) {
-        let (text, label) = self.label();
-        let result = self.store().create_snapshot(&label, &Selection::Store, &Observer::silent()).map(drop);
-        if self.plain.tables.is_empty() {
-            return self.expect_refused("snapshot refused", result, &[ErrorKind::Invalid]);
-        }
-        let mut after = self.plain.clone();
-        after.snapshots.insert(text, self.plain.tables.clone());
-        self.expect("snapshot", result, after);
-    }
-
-    fn any_of(&mut self, labels: Vec<String>) -> Option<(String, Label)> {
-        let text = labels.get(self.random.random_range(0..labels.len().max(1)))?.clone();
-        let label = Label::new(&text).unwrap();
-        Some((text, label))
-    }
-
-    fn drop_snapshot(&mut self) {
-        let Some((text, label)) = self.any_of(self.plain.snapshots.keys().cloned().collect()) else { return };
-        let result = self.store().drop_snapshot(&label);
-        let mut after = self.plain.clone();
-        after.snapshots.remove(&text);
-        self.expect("drop snapshot", result, after);
-    }
-
-    fn read_snapshot(&mut self) {
-        let Some((text, label)) = self.any_of(self.plain.snapshots.keys().cloned().collect()) else { return };
-        self.sim.plan(None);
-        let snapshot = self.store().open_snapshot(&label).unwrap();
-        let found: BTreeMap<_, _> =
-            TABLES.iter().filter_map(|name| Some((name.to_string(), ids(&snapshot.table("d", name).ok()?)))).collect();
-        assert_eq!(found, rows_of(&self.plain.snapshots[&text]), "{text}");
-        self.count("read snapshot");
-    }
-
-    fn backup(&mut self) {
-        let (text, label) = self.label();
-        let result = self.store().backup(&self.repository(), &BackupOptions::new(label.clone())).map(drop);
-        if self.plain.tables.is_empty() {
-            return self.expect_refused("backup refused", result, &[ErrorKind::Invalid]);
-        }
-        let mut after = self.plain.clone();
-        after.backups.insert(text, self.plain.tables.clone());
-        self.expect("backup", result, after);
-    }
-
-    fn restore(&mut self) {
-        let Some((text, label)) = self.any_of(self.plain.backups.keys().cloned().collect()) else { return };
-        let mut options = RestoreOptions::new(label);
-        let source = self.plain.backups[&text].clone();
-        let partition = self.random.random_ratio(1, 2).then(|| self.random.random_range(0..PARTITIONS));
-        let (what, source) = match partition {
-            None => ("restore", source),
-            Some(part) => {
-                let has = |table: &&String| source[*table].partitions.contains_key(&part);
-                let Some(table) = source.keys().find(has).cloned() else { return };
-                let chosen = TableSelection { table: name(&table), partitions: vec![name(&format!("p{part}"))] };
-                options.selection = Selection::Tables(name("d"), vec![chosen]);
-                ("restore partition", Tables::from([(table.clone(), source[&table].clone())]))
-            }
-        };
-        let report = self.store().restore(&self.repository(), &options);
-        let after = self.plain.restored(&source, partition);
-        let before = source.keys().map(|table| (table.clone(), self.plain.tables.get(table).cloned())).collect();
-        let undo = report.as_ref().ok().and_then(|report| report.undo);
-        if self.expect(what, report.map(drop), after) {
-            self.undo.push(PlainUndo { undo, before });
-        }
-    }
-
-    fn undo(&mut self) {
-        let Some(PlainUndo { undo: Some(id), before }) = self.undo.pop() else { return };
-        let result = self.store().undo(id);
-        if !self.sim.fault_happened() && result.as_ref().is_err_and(|error| !error.is(ErrorKind::Io)) {
-            // What was restored has gone under another name or away since, or the time is over.
-            let kinds = [ErrorKind::Conflict, ErrorKind::NotFound, ErrorKind::AlreadyExists, ErrorKind::Invalid];
-            return self.expect_refused("undo refused", result.map(drop), &kinds);
-        }
-        let mut after = self.plain.clone();
-        let mut redo = BTreeMap::new();
-        for (table, before) in before {
-            let now = match before {
-                Some(before) => after.tables.insert(table.clone(), before),
-                None => after.tables.remove(&table),
-            };
-            redo.insert(table, now);
-        }
-        let undo = result.as_ref().ok().copied();
-        if self.expect("undo", result.map(drop), after) {
-            self.undo.push(PlainUndo { undo, before: redo });
-        }
-    }
-
     fn collect(&mut self) {
         self.clock.advance(self.random.random_range(0..2 * DAY_MS));
         let result = self.store().collect().map(drop);
-        self.forget_expired();
-        let known: BTreeSet<_> = self.store().undo_list().into_iter().map(|entry| entry.undo).collect();
-        self.undo.retain(|undo| undo.undo.is_some_and(|id| known.contains(&id)));
         let plain = self.plain.clone();
+        let has_ended = result.is_ok();
         self.expect("collect", result, plain);
+        self.compare_undo();
+        self.compare_bin(has_ended);
         self.read_held();
-    }
-
-    /// What the recycle bin no longer has cannot be recovered by the maps either.
-    pub(super) fn forget_expired(&mut self) {
-        let bin = self.store().recycle_bin().unwrap();
-        let tables = bin.iter().filter(|item| matches!(item.name, RecycledName::Table(..))).count();
-        // Entries go in the order in which they came.
-        self.dropped.drain(..self.dropped.len().saturating_sub(tables));
-        for (name, plain) in &mut self.plain.tables {
-            for (part, rows) in &mut plain.dropped {
-                let is_it = |item: &&RecycledItem| {
-                    matches!(&item.name, RecycledName::Partition(_, table, partition)
-                        if table.as_str() == name && partition.as_str() == format!("p{part}"))
-                };
-                let left = bin.iter().filter(is_it).count();
-                rows.drain(..rows.len().saturating_sub(left));
-            }
-        }
     }
 
     fn reopen(&mut self) {
@@ -441,7 +360,7 @@ fn options(sim: &SimFs, clock: &Clock, seed: u64) -> StoreOptions {
     }
 }
 
-fn ids(table: &Table) -> Vec<i64> {
+pub(super) fn ids(table: &Table) -> Vec<i64> {
     sorted_ids(&table.scan().columns(&["id"]).collect().unwrap())
 }
 
@@ -453,6 +372,6 @@ fn sorted_ids(batches: &[RecordBatch]) -> Vec<i64> {
     ids
 }
 
-fn rows_of(tables: &Tables) -> BTreeMap<String, Vec<i64>> {
+pub(super) fn rows_of(tables: &Tables) -> BTreeMap<String, Vec<i64>> {
     tables.iter().map(|(name, table)| (name.clone(), table.ids())).collect()
 }

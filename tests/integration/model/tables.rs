@@ -1,6 +1,6 @@
 //! Operations on tables, partitions and rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
@@ -9,7 +9,7 @@ use steledb::load::{LoadOptions, LoadSource};
 use steledb::{DataType, ErrorKind, PartitionSpec, RecoverOptions, TableSpec, Value};
 
 use super::plain::{PARTITIONS, PlainTable};
-use super::run::Run;
+use super::run::{DAY_MS, Run};
 use crate::support::name;
 
 impl Run {
@@ -35,14 +35,83 @@ impl Run {
         let table = after.tables.remove(&name).unwrap();
         self.expect("drop", result, after);
         if !self.plain.tables.contains_key(&name) {
-            self.dropped.push((name, table));
+            let now_ms = self.clock.now_ms();
+            self.dropped.push((name, table, now_ms));
+        }
+    }
+
+    /// A table or a partition, without the recycle bin.
+    pub(super) fn drop_for_good(&mut self) {
+        let Some((name, table)) = self.any_table() else { return };
+        let mut after = self.plain.clone();
+        if self.random.random() {
+            drop(table);
+            after.tables.remove(&name);
+            let result = self.store().drop_table_force("d", &name);
+            self.expect("drop for good", result, after);
+            return;
+        }
+        let part = self.random.random_range(0..PARTITIONS);
+        let result = table.drop_partition_force(&format!("p{part}"));
+        match after.tables.get_mut(&name).unwrap().partitions.remove(&part) {
+            Some(_) => _ = self.expect("drop partition for good", result, after),
+            None => self.expect_refused("drop refused", result, &[ErrorKind::NotFound]),
+        }
+    }
+
+    pub(super) fn swap(&mut self) {
+        let (one, other) = (self.any_name(), self.any_name());
+        let result = self.store().swap_tables("d", &one, &other);
+        let mut after = self.plain.clone();
+        match (after.tables.remove(&one), after.tables.remove(&other)) {
+            (Some(table), Some(of_other)) => {
+                after.tables.extend([(one, of_other), (other, table)]);
+                self.expect("swap", result, after);
+            }
+            _ if one == other && self.plain.tables.contains_key(&one) => {
+                self.expect_refused("swap refused", result, &[ErrorKind::Invalid]);
+            }
+            _ => self.expect_refused("swap refused", result, &[ErrorKind::NotFound]),
+        }
+    }
+
+    /// The recycle bin has every entry whose time is not over. Of the others it has all of one moment or none, none once a
+    /// collection has ended.
+    pub(super) fn compare_bin(&mut self, has_collected: bool) {
+        let now_ms = self.clock.now_ms();
+        let mut found: BTreeMap<(String, i64), usize> = BTreeMap::new();
+        for item in self.store().recycle_bin().unwrap() {
+            assert_eq!(item.expires_ms, item.dropped_ms + DAY_MS);
+            *found.entry((item.name.to_string(), item.dropped_ms)).or_default() += 1;
+        }
+        let mut expected: BTreeMap<(String, i64), usize> = BTreeMap::new();
+        let partition = |name: &str, part: &i64| format!("partition d.{name}:p{part}");
+        let tables = self.dropped.iter().map(|(name, _, at_ms)| (format!("table d.{name}"), *at_ms));
+        let partitions = self.plain.tables.iter().flat_map(|(name, plain)| {
+            let all = plain.dropped.iter().flat_map(|(part, all)| all.iter().map(move |(_, at_ms)| (part, at_ms)));
+            all.map(move |(part, at_ms)| (partition(name, part), *at_ms))
+        });
+        tables.chain(partitions).for_each(|key| *expected.entry(key).or_default() += 1);
+        for (key, count) in &expected {
+            let is_over = key.1 + DAY_MS <= now_ms;
+            match found.get(key) {
+                Some(there) => assert!(there == count && !(is_over && has_collected), "{there} of {count} {key:?}"),
+                None => assert!(is_over, "{key:?} is gone, it is {now_ms}"),
+            }
+        }
+        assert!(found.keys().all(|key| expected.contains_key(key)), "{found:?}, not {expected:?}");
+        self.dropped.retain(|(name, _, at_ms)| found.contains_key(&(format!("table d.{name}"), *at_ms)));
+        for (name, plain) in &mut self.plain.tables {
+            for (part, all) in &mut plain.dropped {
+                all.retain(|(_, at_ms)| found.contains_key(&(partition(name, part), *at_ms)));
+            }
         }
     }
 
     /// The table that was dropped last, or a partition of a table there is.
     pub(super) fn recover(&mut self) {
         let options = RecoverOptions::default();
-        self.forget_expired();
+        self.compare_bin(false);
         if self.random.random() {
             let Some((name, table)) = self.any_table() else { return };
             let part = self.random.random_range(0..PARTITIONS);
@@ -51,7 +120,7 @@ impl Run {
             let plain = after.tables.get_mut(&name).unwrap();
             let rows = plain.dropped.get_mut(&part).and_then(Vec::pop);
             return match rows.filter(|_| !plain.partitions.contains_key(&part)) {
-                Some(rows) => {
+                Some((rows, _)) => {
                     plain.partitions.insert(part, rows);
                     self.expect("recover partition", result, after);
                 }
@@ -60,7 +129,7 @@ impl Run {
                 }
             };
         }
-        let Some((name, plain)) = self.dropped.last().cloned() else { return };
+        let Some((name, plain, _)) = self.dropped.last().cloned() else { return };
         let result = self.store().recover_table("d", &name, &options);
         if self.plain.tables.contains_key(&name) {
             return self.expect_refused("recover refused", result, &[ErrorKind::AlreadyExists]);
@@ -134,10 +203,10 @@ impl Run {
         let part = self.random.random_range(0..PARTITIONS);
         let result = table.drop_partition(&format!("p{part}"));
         let mut after = self.plain.clone();
-        let plain = after.tables.get_mut(&name).unwrap();
+        let (plain, now_ms) = (after.tables.get_mut(&name).unwrap(), self.clock.now_ms());
         match plain.partitions.remove(&part) {
             Some(rows) => {
-                plain.dropped.entry(part).or_default().push(rows);
+                plain.dropped.entry(part).or_default().push((rows, now_ms));
                 self.expect("drop partition", result, after);
             }
             None => self.expect_refused("drop refused", result, &[ErrorKind::NotFound, ErrorKind::Invalid]),
