@@ -22,7 +22,8 @@ const MARK: &str = "» ";
 /// A process that has the store open for reading.
 pub struct Child {
     process: Process,
-    input: ChildStdin,
+    /// Its end tells the process to end.
+    input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
 
@@ -33,14 +34,14 @@ impl Child {
         command.args(["--exact", "child::serve", "--nocapture", "--test-threads=1"]).env(STORE, root);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
-        let mut child = Child { process, input, output: BufReader::new(output) };
+        let mut child = Child { process, input: Some(input), output: BufReader::new(output) };
         assert_eq!(child.answer(), "open");
         child
     }
 
     /// Tells it to begin something.
     pub fn tell(&mut self, command: &str) {
-        writeln!(self.input, "{command}").unwrap();
+        writeln!(self.input.as_mut().unwrap(), "{command}").unwrap();
     }
 
     /// The next answer.
@@ -62,17 +63,24 @@ impl Child {
     }
 
     /// SIGKILL.
-    pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    pub fn kill(self) {
+        drop(self);
     }
 
     /// Lets it end by itself.
     pub fn end(mut self) {
-        drop(self.input);
+        self.input = None;
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).unwrap();
         assert!(self.process.wait().unwrap().success());
+    }
+}
+
+/// A failed test leaves no process behind.
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -140,6 +140,14 @@ fn a_backup_of_another_process_finishes_although_everything_goes_under_it() {
     assert_eq!(rows("second"), (0..300).collect::<Vec<_>>());
 }
 
+struct SetOnDrop<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn backups_of_another_process_show_one_moment_each_while_the_writer_loads_drops_and_collects() {
     const BACKUPS: u64 = 4;
@@ -164,11 +172,12 @@ fn backups_of_another_process_show_one_moment_each_while_the_writer_loads_drops_
                 }
             }
         });
+        // Also when an answer is wrong: the scope waits for the writer.
+        let _stop = SetOnDrop(&done);
         for number in 0..BACKUPS {
             let answer = reader.ask(&format!("backup b{number}"));
             assert!(answer.contains("tables, "), "{answer}");
         }
-        done.store(true, std::sync::atomic::Ordering::SeqCst);
     });
     for number in 0..BACKUPS {
         let manifest = repository.manifest(&label(&format!("b{number}"))).unwrap();

@@ -95,6 +95,13 @@ impl Model {
     }
 }
 
+/// What [`Place::look`] finds.
+pub struct Found {
+    pub model: Model,
+    /// The loads in the backups that another process made meanwhile.
+    pub of_others: BTreeMap<String, BTreeSet<i64>>,
+}
+
 /// A store with the table `sales.t`, a repository beside it, and files to load.
 pub struct Place {
     /// Store and repository are in here.
@@ -153,7 +160,7 @@ impl Place {
 
     /// Opens the store for writing, checks every byte of everything, and gives what is there. `doubtful` is the backup that
     /// was stopped, whose label is freed if it did not become complete.
-    pub fn look(&self, doubtful: Option<&str>) -> Model {
+    pub fn look(&self, doubtful: Option<&str>) -> Found {
         let store = Store::open(self.root()).unwrap();
         let report = store.verify(CheckLevel::Full, &Observer::silent()).unwrap();
         assert!(report.is_sound(), "{:#?}", report.damaged);
@@ -171,12 +178,16 @@ impl Place {
         let repository = Repository::open(&self.repository()).unwrap();
         let report = repository.verify(None, CheckLevel::Full, &Observer::silent()).unwrap();
         assert!(report.is_sound(), "{:#?}", report.damaged);
-        let mut backups = BTreeMap::new();
-        // Those of another process come and go.
-        let ours = repository.backups().unwrap().into_iter().filter(|info| info.label.as_str().starts_with('b'));
-        for info in ours {
-            let manifest = repository.manifest(&info.label).unwrap();
-            backups.insert(info.label.to_string(), loads_of(manifest.tables[0].fingerprints.rows, &manifest));
+        let (mut backups, mut of_others) = (BTreeMap::new(), BTreeMap::new());
+        for info in repository.backups().unwrap() {
+            let is_ours = info.label.as_str().starts_with('b');
+            let manifest = match repository.manifest(&info.label) {
+                // Those of another process come and go.
+                Err(error) if !is_ours && error.is(ErrorKind::NotFound) => continue,
+                manifest => manifest.unwrap(),
+            };
+            let of_this = if is_ours { &mut backups } else { &mut of_others };
+            of_this.insert(info.label.to_string(), loads_of(manifest.tables[0].fingerprints.rows, &manifest));
         }
         if let Some(label) = doubtful.filter(|label| !backups.contains_key(*label)) {
             match repository.cancel_backup(&Label::new(label).unwrap()) {
@@ -184,7 +195,7 @@ impl Place {
                 _ => {}
             }
         }
-        Model { loads, snapshots, backups }
+        Found { model: Model { loads, snapshots, backups }, of_others }
     }
 }
 
