@@ -343,7 +343,9 @@ fn a_snapshot_keeps_every_file_of_one_moment_while_versions_are_collected() {
             ["a", "b"].iter().for_each(|name| of_truncate.table("d", name).unwrap().truncate().unwrap());
             of_truncate.collect().unwrap();
         });
-        let collector = thread::spawn(move || drop(store.collect().unwrap()));
+        let collector = thread::spawn(move || {
+            store.collect().unwrap();
+        });
         [snapshot, writer, collector].into_iter().for_each(|thread| thread.join().unwrap());
         undisturbed(|| {
             let snapshot = write(&sim).open_snapshot(&label()).unwrap();
