@@ -1,5 +1,6 @@
 """What is compared: cases and their contenders as data, and the place they work in."""
 
+import argparse
 import json
 import os
 import pathlib
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 
 HERE = pathlib.Path(__file__).resolve().parent
 SMALL_SEGMENT_BYTES = 64 * 1024
+# Restores of SteleDB link files of the store, which changes their ctime: restic would read them all again.
+UNCHANGED = "--ignore-ctime"
 
 
 @dataclass
@@ -26,9 +29,7 @@ class Place:
     small_segments: int
 
     @staticmethod
-    def prepare(arguments) -> "Place":
-        root = arguments.dir.resolve() / "compare"
-        root.mkdir(parents=True, exist_ok=True)
+    def prepare(root: pathlib.Path, arguments: argparse.Namespace) -> "Place":
         spread(root)
         segments = arguments.segments or min(max(int(10_000 * float(arguments.scale)), 100), 100_000)
         inputs = [file.resolve() if file else None for file in (arguments.parquet, arguments.csv)]
@@ -129,12 +130,12 @@ class Case:
     reads: Callable[[Place], list[pathlib.Path]] = lambda place: []
 
 
-def ours(case: str, where: Callable[[Place], tuple[pathlib.Path, list[str]]] = Place.main, name: str = "SteleDB") -> Contender:
+def ours(case: str, where: Callable[[Place], tuple[pathlib.Path, list[str]]] = Place.main) -> Contender:
     """A case of `stele bench`; the first run of all prepares the store."""
 
     def read(stdout: bytes) -> dict:
         (measured,) = json.loads(stdout)["cases"]
-        answers = {"scan-sum": "sum", "scan-q1": "charge"}
+        answers = {"scan-sum": "sum", "scan-q1": "charge", "lookup": "rows", "open": "rows"}
         sample = {"seconds": measured["seconds"]["median"], "cpu_seconds": measured["cpu_seconds"],
                   "peak_memory_bytes": measured["peak_memory_bytes"]}
         return sample | ({"answer": measured["amounts"][answers[case]]} if case in answers else {})
@@ -148,7 +149,7 @@ def ours(case: str, where: Callable[[Place], tuple[pathlib.Path, list[str]]] = P
         spread(directory)
         place.bench([case], directory, sizes)
 
-    return Contender(name, "stele", command, prepare, read=read)
+    return Contender("SteleDB", "stele", command, prepare, read=read)
 
 
 def engine(name: str, program: str, work: str, source: Callable[[Place], str], native: bool = False) -> Contender:
@@ -161,7 +162,7 @@ def engine(name: str, program: str, work: str, source: Callable[[Place], str], n
         if is_load:
             written = place.root / f"{work}-{file}"
             return [*script, work, source(place), written], written
-        return [*script, work, source(place), *([place.root / file] if native else [])], None
+        return [*script, work, source(place), *([place.root / file] if native else []), "--scale", place.scale], None
 
     def prepare(place: Place) -> None:
         load = lambda part: subprocess.run([*script, "load-parquet", place.parquet, part], check=True,
@@ -190,28 +191,66 @@ def restic(source: Callable[[Place], pathlib.Path]) -> Contender:
     return Contender("restic backup, sync", "restic", lambda place: (["sh", "-ec", script(place)], target(place)), before=init)
 
 
+def kept_restic(place: Place) -> pathlib.Path:
+    return place.root / "restic-kept"
+
+
+def kept_rclone(place: Place) -> pathlib.Path:
+    return place.root / "rclone-kept"
+
+
 def prepare_restic(place: Place) -> None:
     """A repository with one backup of the store."""
     script = lambda part: f"restic init -q -r {part} && restic backup -q -r {part} {store_files(place)}"
     run = lambda part: subprocess.run(["sh", "-ec", script(part)], check=True, env=place.environment())
-    keep(place.root / "restic-kept", run)
-
-
-def restic_again(place: Place) -> tuple[list, None]:
-    kept = place.root / "restic-kept"
-    return ["sh", "-ec", f"restic backup -q -r {kept} {store_files(place)} && sync -f {kept}"], None
+    keep(kept_restic(place), run)
 
 
 def prepare_rclone(place: Place) -> None:
     """A copy of the store."""
     run = lambda part: subprocess.run(["rclone", "-q", "copy", store_files(place), part], check=True,
                                       env=place.environment())
-    keep(place.root / "rclone-kept", run)
+    keep(kept_rclone(place), run)
 
 
-def rclone_again(place: Place) -> tuple[list, None]:
-    kept = place.root / "rclone-kept"
-    return ["sh", "-ec", f"rclone -q copy {store_files(place)} {kept} && sync -f {kept}"], None
+def on_kept(name: str, program: str, script: Callable[[Place], str]) -> Contender:
+    """Shell commands on what a first backup of the store left, which they do not change for the next run."""
+    prepare = {"restic": prepare_restic, "rclone": prepare_rclone}[program]
+    return Contender(name, program, lambda place: (["sh", "-ec", script(place)], None), prepare)
+
+
+def added(name: str, program: str, script: Callable[[Place, pathlib.Path], str]) -> Contender:
+    """A backup of what was added, to a second name of the kept first backup: neither program writes into files there."""
+    first, kept = {"restic": (prepare_restic, kept_restic), "rclone": (prepare_rclone, kept_rclone)}[program]
+
+    def prepare(place: Place) -> None:
+        first(place)
+        prepare_percent(place)
+
+    contender = shell(name, program, script, prepare)
+    contender.before = lambda place: subprocess.run(["cp", "-al", kept(place), place.root / "copy"], check=True)
+    return contender
+
+
+def prepare_percent(place: Place) -> None:
+    """The table that `stele bench` adds, one per cent of the rows in about as many files, and a directory with links to all."""
+    if not percent_files(place).exists():
+        place.bench(["load"], place.root / "stele-percent", ["--scale", str(float(place.scale) / 100)])
+
+    def link(part: pathlib.Path) -> None:
+        part.mkdir()
+        for table in [*store_files(place).iterdir(), *percent_files(place).iterdir()]:
+            (part / table.name).symlink_to(table)
+
+    keep(grown_files(place), link)
+
+
+def percent_files(place: Place) -> pathlib.Path:
+    return place.root / "stele-percent/store/tables"
+
+
+def grown_files(place: Place) -> pathlib.Path:
+    return place.root / "grown"
 
 
 def store_files(place: Place) -> pathlib.Path:
@@ -254,6 +293,25 @@ def copies(source: Callable[[Place], pathlib.Path]) -> list[Contender]:
     ]
 
 
+def restores() -> list[Contender]:
+    """Everybody who brings a backup of the store back durably, into a new directory."""
+    return [
+        # Of the store's files: the repository of SteleDB holds what other cases added as well.
+        shell("cp -r, sync", "cp", lambda place, target: f"cp -r {store_files(place)} {target} && sync -f {target}"),
+        shell("rclone copy, sync", "rclone",
+              lambda place, target: f"rclone -q copy {kept_rclone(place)} {target} && sync -f {target}",
+              prepare=prepare_rclone),
+        shell("restic restore, sync", "restic",
+              lambda place, target: f"restic restore -q -r {kept_restic(place)} latest --target {target} && "
+                                    f"sync -f {target}",
+              prepare=prepare_restic),
+    ]
+
+
+def backups_kept(place: Place) -> list[pathlib.Path]:
+    return [place.root / "stele/repository", store_files(place), kept_restic(place), kept_rclone(place)]
+
+
 CASES = [
     Case("load-parquet", "Load lineitem from Parquet", [
         ours("load"),
@@ -275,9 +333,30 @@ CASES = [
             engine("chDB, our segments", "chdb", work, segments),
             engine("DuckDB, its own file", "duckdb", work, lambda place: "native", native=True),
             engine("chDB, its own files", "chdb", work, lambda place: "native", native=True),
-        ], "hot; SteleDB checks every block it reads")
-        for work, title in [("scan-sum", "Sum of one column"), ("scan-q1", "TPC-H query 1")]
+            *more,
+        ], note)
+        for work, title, note, more in [
+            ("scan-sum", "Sum of one column", "hot; SteleDB checks every block it reads", []),
+            ("scan-q1", "TPC-H query 1", "hot; SteleDB checks every block it reads", []),
+            ("lookup", "Look up 20 orders", "all lines and columns of each; the table is open",
+             [engine("DataFusion, its own file", "datafusion", "lookup", lambda place: "native", native=True)]),
+        ]
     ],
+    Case("open", "Open and look up one order", [
+        ours("open"),
+        engine("DuckDB, its own file", "duckdb", "open", lambda place: "native", native=True),
+        engine("chDB, its own files", "chdb", "open", lambda place: "native", native=True),
+        engine("DataFusion, our segments", "datafusion", "open", segments),
+    ], "in a process that did it before"),
+    Case("verify", "Verify everything", [
+        ours("verify"),
+        on_kept("rclone check", "rclone",
+                lambda place: f"rclone -q check {store_files(place)} {kept_rclone(place)}"),
+        on_kept("restic check --read-data", "restic",
+                lambda place: f"restic check -q --read-data -r {kept_restic(place)}"),
+    ], "SteleDB: every byte of the store, and every row against its fingerprint; rclone: the store against a copy; "
+       "restic: every byte of its repository",
+         lambda place: [store_files(place), kept_restic(place), kept_rclone(place)]),
     Case("snapshot", "Snapshot of many segments", [
         ours("many-snapshot"),
         shell("cp -al, sync", "cp", lambda place, target: f"cp -al {many_files(place)} {target} && sync -f {target}"),
@@ -286,19 +365,25 @@ CASES = [
          "SteleDB and restic check digests, SteleDB and cp copy bytes as they are", lambda place: [store_files(place)]),
     Case("backup-unchanged", "Second backup, nothing changed", [
         ours("backup-unchanged"),
-        Contender("rclone copy again, sync", "rclone", rclone_again, prepare_rclone),
-        Contender("restic backup again, sync", "restic", restic_again, prepare_restic),
+        on_kept("rclone copy again, sync", "rclone",
+                lambda place: f"rclone -q copy {store_files(place)} {kept_rclone(place)} && sync -f {kept_rclone(place)}"),
+        on_kept("restic backup again, sync", "restic",
+                lambda place: f"restic backup -q -r {kept_restic(place)} {UNCHANGED} {store_files(place)} && "
+                              f"sync -f {kept_restic(place)}"),
     ]),
-    Case("restore", "Restore into an empty store", [
-        ours("restore"),
-        shell("cp -r, sync", "cp",
-              lambda place, target: f"cp -r {place.root / 'stele/repository'} {target} && sync -f {target}"),
-        shell("restic restore, sync", "restic",
-              lambda place, target: f"restic restore -q -r {place.root / 'restic-kept'} latest --target {target} && "
-                                    f"sync -f {target}",
-              prepare=prepare_restic),
-    ], "SteleDB verifies every byte before the tables appear; cp verifies nothing",
-         lambda place: [place.root / "stele/repository", place.root / "restic-kept"]),
+    Case("backup-percent", "Backup after 1 % was added", [
+        ours("backup-percent"),
+        added("rclone copy again, sync", "rclone",
+              lambda place, target: f"rclone -q copy -L {grown_files(place)} {target} && sync -f {target}"),
+        # Other paths than before: it must be told of the backup whose files it need not read again.
+        added("restic backup again, sync", "restic",
+              lambda place, target: f"restic backup -q -r {target} {UNCHANGED} --parent $(ls {target}/snapshots | head -n 1) "
+                                    f"{store_files(place)} {percent_files(place)} && sync -f {target}"),
+    ], "as a table of its own", lambda place: [store_files(place), percent_files(place)]),
+    Case("restore", "Restore into an empty store", [ours("restore"), *restores()],
+         "SteleDB verifies every byte before the tables appear; cp verifies nothing", backups_kept),
+    Case("restore-beside", "Restore beside the original", [ours("restore-beside"), *restores()],
+         "SteleDB reads and links what the store still has; the others copy", backups_kept),
     Case("small-backup", "First backup of small segments", [
         ours("many-backup", Place.small), *copies(small_files),
     ], reads=lambda place: [small_files(place)]),

@@ -1,40 +1,58 @@
 #!/usr/bin/env python3
-"""Draws the result of compare.py as an SVG: bars of time, one group a case, shorter is better.
+"""Draws the result of compare.py as an SVG: bars of time in two columns, one group a case, shorter is better.
 
     chart.py compare.json docs/compare.svg [--only CASE,…]
 
 Within a group lengths are to scale. A bar that is more than CUT times as long as ours is broken off, so that ours can be
-seen; its number says how long it is. The page's light or dark scheme decides the colours.
+seen; its number says how long it is. The reader's light or dark scheme decides the colours.
 """
 
 import argparse
 import json
 import pathlib
+import textwrap
 from html import escape
 
-WIDTH = 820
-LABEL = 220
-BAR = 400
-ROW = 22
-BAR_HEIGHT = 14
+# As wide as a page of text usually is, so that letters are shown in the size they have here.
+WIDTH = 880
+MARGIN = 16
+GAP = 28
+COLUMN = (WIDTH - 2 * MARGIN - GAP) // 2
+# Of a column: names of contenders, bars, and behind a bar its time and ratio.
+LABEL = 158
+NUMBERS = 100
+BAR = COLUMN - LABEL - NUMBERS - 6
+ROW = 18
+BAR_HEIGHT = 12
+LINE = 13
+CASE_GAP = 16
+# Letters of a note in a line, of what stands above all in a line.
+NOTE_LETTERS = 74
+FACT_LETTERS = 150
 CUT = 8
 
 STYLE = """
-text { font: 13px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328; }
-.page { fill: #ffffff; }
+text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328; }
+.page { fill: #ffffff; stroke: #d1d9e0; }
 .title { font-size: 15px; font-weight: 600; }
-.case { font-weight: 600; }
-.note, .fact { fill: #59636e; font-size: 11px; }
+.case { font-size: 13px; font-weight: 600; }
+.note, .fact { fill: #59636e; font-size: 10.5px; }
+.ours-name { font-weight: 600; }
 .number { font-variant-numeric: tabular-nums; }
+.slower, .faster { font-weight: 600; }
+.slower { fill: #59636e; }
+.faster { fill: #9a6700; }
 .ours { fill: #0969da; }
 .other { fill: #afb8c1; }
 .cut { stroke: #ffffff; stroke-width: 3; fill: none; }
 @media (prefers-color-scheme: dark) {
   text { fill: #f0f6fc; }
-  .page { fill: #0d1117; }
+  .page { fill: #0d1117; stroke: #3d444d; }
   .note, .fact { fill: #9198a1; }
+  .slower { fill: #9198a1; }
+  .faster { fill: #d29922; }
   .ours { fill: #4493f8; }
-  .other { fill: #4f5862; }
+  .other { fill: #59636e; }
   .cut { stroke: #0d1117; }
 }
 """
@@ -54,60 +72,91 @@ def main() -> None:
 
 def draw(result: dict) -> str:
     body, y = [], 30
-    body.append(text(16, y, f"Time at TPC-H scale {result['scale']}, shorter is better", "title"))
+    body.append(text(MARGIN, y, f"Time at TPC-H scale {result['scale']}, shorter is better", "title"))
     for line in facts(result):
-        y += 17
-        body.append(text(16, y, line, "fact"))
-    y += 14
-    for case in result["cases"]:
-        y += 22
-        body.append(text(16, y, case["title"], "case"))
-        if case["note"]:
-            y += 15
-            body.append(text(16, y, case["note"], "note"))
-        y += 8
-        body += bars(case, y)
-        y += ROW * len(case["contenders"]) + 6
-    height = y + 12
+        y += LINE + 2
+        body.append(text(MARGIN, y, line, "fact"))
+    top, ends = y + 8, []
+    for number, cases in enumerate(columns(result["cases"])):
+        y = top
+        for case in cases:
+            body += group(case, MARGIN + number * (COLUMN + GAP), y)
+            y += height_of(case)
+        ends.append(y)
+    height = max(ends) + MARGIN
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
         f'role="img" aria-label="Times of SteleDB and of other programs">\n<style>{STYLE}</style>\n'
-        f'<rect class="page" width="{WIDTH}" height="{height}" rx="6"/>\n' + "\n".join(body) + "\n</svg>\n"
+        f'<rect class="page" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="6"/>\n'
+        + "\n".join(body) + "\n</svg>\n"
     )
+
+
+def columns(cases: list[dict]) -> tuple[list[dict], list[dict]]:
+    """The cases in their order, cut where the higher column is lowest."""
+    heights = [height_of(case) for case in cases]
+    cut = min(range(len(cases) + 1), key=lambda cut: max(sum(heights[:cut]), sum(heights[cut:])))
+    return cases[:cut], cases[cut:]
 
 
 def facts(result: dict) -> list[str]:
     machine, versions = result["machine"], result["machine"]["versions"]
-    runs = sorted({case["runs"] for case in result["cases"]})
+    runs = " or ".join(map(str, sorted({case["runs"] for case in result["cases"]})))
     short = {"duckdb": "DuckDB", "chdb": "chDB", "datafusion": "DataFusion"}
-    engines = ", ".join(f"{name} {versions[package]}" for package, name in short.items() if package in versions)
-    tools = ", ".join(" ".join(versions[tool].split()[:2]) for tool in ("restic", "rclone") if tool in versions)
-    return [
-        "Behind a time: how many times as long as SteleDB. A bar with a gap is longer than there is room for.",
-        f"Median of {' or '.join(map(str, runs))} runs, one of each program after the other; {machine['cores']} cores, "
-        f"{machine['memory_bytes'] / 1e9:.0f} GB of memory, {machine['file_system']}; hot caches, writes durable",
-        ", ".join(part for part in (versions.get("stele", ""), engines, tools) if part),
+    engines = [f"{name} {versions[package]}" for package, name in short.items() if package in versions]
+    tools = [" ".join(versions[tool].split()[:2]) for tool in ("restic", "rclone") if tool in versions]
+    lines = [
+        f"Behind a time: how many times as long as SteleDB. A bar with a gap is longer than {CUT} times ours.",
+        f"Median of {runs} run{'' if runs == '1' else 's'}, one of each program after the other; {machine['cores']} cores, "
+        f"{machine['memory_bytes'] / 1e9:.0f} GB of memory, {machine['file_system']}; hot caches, writes durable.",
+        ", ".join(part for part in (versions.get("stele", ""), *engines, *tools) if part),
     ]
+    return [part for line in lines for part in textwrap.wrap(line, FACT_LETTERS)]
 
 
-def bars(case: dict, top: int) -> list[str]:
+def notes(case: dict) -> list[str]:
+    return textwrap.wrap(case["note"], NOTE_LETTERS)
+
+
+def height_of(case: dict) -> int:
+    return CASE_GAP + LINE + LINE * len(notes(case)) + 7 + ROW * len(case["contenders"])
+
+
+def group(case: dict, left: float, top: float) -> list[str]:
+    """Title, notes and bars of a case."""
+    y = top + CASE_GAP + LINE - 2
+    drawn = [text(left, y, case["title"], "case")]
+    for line in notes(case):
+        y += LINE
+        drawn.append(text(left, y, line, "note"))
+    return drawn + bars(case, left, y + 9)
+
+
+def bars(case: dict, left: float, top: float) -> list[str]:
     ours = next((c["seconds"]["median"] for c in case["contenders"] if c["ours"]), None)
     longest = max(contender["seconds"]["median"] for contender in case["contenders"])
     shown = min(longest, ours * CUT) if ours else longest
     drawn = []
     for row, contender in enumerate(case["contenders"]):
-        seconds = contender["seconds"]["median"]
-        y = top + ROW * row
+        seconds, is_ours = contender["seconds"]["median"], contender["ours"]
+        x, y = left + LABEL + 6, top + ROW * row
         length = max(BAR * min(seconds, shown) / shown, 1.5)
-        kind = "ours" if contender["ours"] else "other"
-        drawn.append(text(LABEL, y + 12, contender["name"], "", 'text-anchor="end"'))
-        drawn.append(f'<rect class="{kind}" x="{LABEL + 10}" y="{y}" width="{length:.1f}" height="{BAR_HEIGHT}" rx="2"/>')
+        name_kind = "ours-name" if is_ours else ""
+        drawn.append(text(left + LABEL, y + 10, contender["name"], name_kind, 'text-anchor="end"'))
+        kind = "ours" if is_ours else "other"
+        drawn.append(f'<rect class="{kind}" x="{x:.1f}" y="{y}" width="{length:.1f}" height="{BAR_HEIGHT}" rx="2"/>')
         if seconds > shown:
-            x = LABEL + 10 + length - 24
-            drawn.append(f'<path class="cut" d="M{x:.1f} {y + BAR_HEIGHT + 2} l8 -{BAR_HEIGHT + 4}"/>')
-        ratio = "" if contender["ours"] or not ours else f"  {ratio_text(seconds / ours)}"
-        drawn.append(text(LABEL + 18 + length, y + 12, f"{seconds_text(seconds)}{ratio}", "number"))
+            gap = x + length - 20
+            drawn.append(f'<path class="cut" d="M{gap:.1f} {y + BAR_HEIGHT + 2} l7 -{BAR_HEIGHT + 4}"/>')
+        ratio = "" if is_ours or not ours else ratio_of(seconds / ours)
+        drawn.append(text(x + length + 6, y + 10, seconds_text(seconds), "number", behind=ratio))
     return drawn
+
+
+def ratio_of(ratio: float) -> str:
+    """A ratio to ours, set apart from the time before it; lower than 1 is where others are faster."""
+    kind = "slower" if ratio >= 1 else "faster"
+    return f'<tspan class="{kind}" dx="7">{ratio_text(ratio)}</tspan>'
 
 
 def seconds_text(seconds: float) -> str:
@@ -120,8 +169,8 @@ def ratio_text(ratio: float) -> str:
     return f"{ratio:.2f}×" if ratio < 10 else f"{ratio:.0f}×"
 
 
-def text(x: float, y: float, content: str, kind: str, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y}" class="{kind}" xml:space="preserve" {more}>{escape(content)}</text>'
+def text(x: float, y: float, content: str, kind: str, more: str = "", behind: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y}" class="{kind}" {more}>{escape(content)}{behind}</text>'
 
 
 if __name__ == "__main__":

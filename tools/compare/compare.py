@@ -20,11 +20,9 @@ import time
 from cases import CASES, Case, Contender, Place, warm
 
 PACKAGES = ["duckdb", "chdb", "datafusion"]
+# In the directory that is worked in: says that it is ours to remove, and for which amounts it was prepared.
+MARK = "compare.json"
 PROGRAMS = {"restic": ["restic", "version"], "rclone": ["rclone", "version"], "cp": ["cp", "--version"]}
-
-
-class Missing(Exception):
-    """A program or package that is not installed."""
 
 
 def main() -> int:
@@ -47,10 +45,12 @@ def main() -> int:
     chosen = arguments.only.split(",") if arguments.only else known
     if unknown := set(chosen) - set(known):
         parser.error(f"no case {', '.join(sorted(unknown))}: there are {', '.join(known)}")
-    place = Place.prepare(arguments)
     missing = look_for_programs()
     result = read_result(arguments.result, arguments.scale)
+    root = arguments.dir.resolve() / "compare"
+    claim(root, amounts(arguments))
     try:
+        place = Place.prepare(root, arguments)
         for case in CASES:
             if case.name in chosen:
                 measured = run_case(case, place, missing, arguments.runs)
@@ -61,8 +61,27 @@ def main() -> int:
                 print_case(measured)
     finally:
         if not arguments.keep:
-            shutil.rmtree(place.root, ignore_errors=True)
+            shutil.rmtree(root, ignore_errors=True)
     return 0
+
+
+def amounts(arguments: argparse.Namespace) -> dict[str, str | None]:
+    """What a directory must have been prepared for to be used again."""
+    names = ["scale", "parquet", "csv", "segments", "small_segments"]
+    chosen = {name: getattr(arguments, name) for name in names}
+    return {name: None if value is None else str(value) for name, value in chosen.items()}
+
+
+def claim(root: pathlib.Path, wanted: dict[str, str | None]) -> None:
+    """Takes a directory that is missing or empty, or that an earlier run with the same amounts kept; it is removed later."""
+    mark = root / MARK
+    if root.exists() and any(root.iterdir()):
+        if not mark.is_file():
+            raise SystemExit(f"{root} is not empty and no earlier run made it: name another --dir")
+        if json.loads(mark.read_text()) != wanted:
+            raise SystemExit(f"{root} was prepared for other amounts, see {MARK} in it: give the same ones or another --dir")
+    root.mkdir(parents=True, exist_ok=True)
+    mark.write_text(json.dumps(wanted) + "\n")
 
 
 def look_for_programs() -> dict[str, str]:
@@ -140,9 +159,11 @@ def remove(path: pathlib.Path) -> None:
 
 
 def check_answers(case: Case, samples: dict[str, list[dict]]) -> None:
-    """A fast wrong answer wins nothing."""
-    answers = {name: sample["answer"] for name, runs in samples.items() for sample in runs if "answer" in sample}
-    if answers and max(answers.values()) - min(answers.values()) > 1e-6 * abs(max(answers.values())):
+    """A fast wrong answer wins nothing, and neither does none where others give one."""
+    answers = {name: [sample.get("answer") for sample in runs] for name, runs in samples.items()}
+    every = [answer for given in answers.values() for answer in given]
+    known = [answer for answer in every if answer is not None]
+    if known and (len(known) < len(every) or max(known) - min(known) > 1e-6 * abs(max(known))):
         raise SystemExit(f"{case.name}: the answers differ: {answers}")
 
 

@@ -1,25 +1,31 @@
 #!/usr/bin/env python3
 """One piece of work of one query engine, in a process of its own; prints seconds and answer as JSON.
 
-    engine.py ENGINE WORK SOURCE [NATIVE]
+    engine.py ENGINE WORK SOURCE [NATIVE] [--scale SCALE]
 
 ENGINE is duckdb, chdb or datafusion. WORK is `load-parquet` or `load-csv` of file SOURCE into NATIVE, durably; or
-`scan-sum` or `scan-q1` of the Parquet files of glob SOURCE, or, with SOURCE `native`, of what was loaded into NATIVE.
-Starting the engine is not part of the time. Scans run once before they are measured.
+`scan-sum`, `scan-q1`, `lookup` or `open` of the Parquet files of glob SOURCE, or, with SOURCE `native`, of what was loaded
+into NATIVE. Starting the engine is part of the time of `open` only. What reads is done once before it is measured.
 """
 
+import argparse
 import glob
 import json
 import os
 import pathlib
 import sys
 import time
+from collections.abc import Callable
 
 SUM = "SELECT sum(l_extendedprice) FROM {table}"
 Q1 = """SELECT l_returnflag, l_linestatus, sum(l_quantity), sum(l_extendedprice),
  sum(l_extendedprice * (1 - l_discount)), sum(l_extendedprice * (1 - l_discount) * (1 + l_tax)),
  avg(l_quantity), avg(l_extendedprice), avg(l_discount), count(*)
  FROM {table} WHERE l_shipdate <= {day} GROUP BY l_returnflag, l_linestatus"""
+LOOKUP = "SELECT * FROM {table} WHERE l_orderkey = {key}"
+LOOKUPS = 20
+# At scale 1.
+ORDERS = 1_500_000
 # Of a CSV file, so that no engine guesses; DuckDB's spelling.
 COLUMNS = {
     "l_orderkey": "BIGINT", "l_partkey": "BIGINT", "l_suppkey": "BIGINT", "l_linenumber": "INTEGER",
@@ -60,8 +66,11 @@ class DuckDb:
     def table(self, source: str) -> str:
         return "lineitem" if source == "native" else f"read_parquet('{source}')"
 
-    def query(self, text: str, table: str) -> list[tuple]:
-        return self.connection.execute(text.format(table=table, day="DATE '1998-09-02'")).fetchall()
+    def query(self, text: str, **values: object) -> list[tuple]:
+        return self.connection.execute(text.format(day="DATE '1998-09-02'", **values)).fetchall()
+
+    def close(self) -> None:
+        self.connection.close()
 
 
 class ChDb:
@@ -87,9 +96,12 @@ class ChDb:
     def table(self, source: str) -> str:
         return "tpch.lineitem" if source == "native" else f"file('{source}', Parquet)"
 
-    def query(self, text: str, table: str) -> list[tuple]:
-        result = self.session.query(text.format(table=table, day="toDate32('1998-09-02')"), "JSONCompact")
+    def query(self, text: str, **values: object) -> list[tuple]:
+        result = self.session.query(text.format(day="toDate32('1998-09-02')", **values), "JSONCompact")
         return [tuple(row) for row in json.loads(str(result))["data"]]
+
+    def close(self) -> None:
+        self.session.close()
 
 
 class DataFusion:
@@ -120,35 +132,70 @@ class DataFusion:
         self.context.register_parquet("lineitem", self.native if source == "native" else source.split("*", 1)[0])
         return "lineitem"
 
-    def query(self, text: str, table: str) -> list[tuple]:
-        batches = self.context.sql(text.format(table=table, day="DATE '1998-09-02'")).collect()
+    def query(self, text: str, **values: object) -> list[tuple]:
+        batches = self.context.sql(text.format(day="DATE '1998-09-02'", **values)).collect()
         return [tuple(row.values()) for batch in batches for row in batch.to_pylist()]
+
+    def close(self) -> None:
+        del self.context
 
 
 ENGINES = {"duckdb": DuckDb, "chdb": ChDb, "datafusion": DataFusion}
 
 
-def answer(work: str, rows: list[tuple]) -> float:
-    """One number that tells whether the answer is right: the sum, or what was charged in all groups."""
-    return float(rows[0][0]) if work == "scan-sum" else float(sum(float(row[5]) for row in rows))
+def order_keys(scale: float) -> list[int]:
+    """Keys of orders that there are, spread over all of them: those that `stele bench` looks up."""
+    orders = max(int(ORDERS * scale), 1)
+    chosen = [n * 0x9E37_79B9_7F4A_7C15 % 2**64 % orders for n in range(1, LOOKUPS + 1)]
+    # TPC-H uses the first 8 of each 32 keys.
+    return [order // 8 * 32 + order % 8 + 1 for order in chosen]
+
+
+def reading(arguments: argparse.Namespace) -> Callable[[], float]:
+    """What is done and measured; it gives one number that tells whether the answer is right."""
+    keys = order_keys(arguments.scale)
+    start = ENGINES[arguments.engine]
+    if arguments.work == "open":
+
+        def open_and_look() -> float:
+            engine = start(arguments.native)
+            rows = engine.query(LOOKUP, table=engine.table(arguments.source), key=keys[0])
+            engine.close()
+            return len(rows)
+
+        return open_and_look
+    engine = start(arguments.native)
+    table = engine.table(arguments.source)
+    return {
+        "scan-sum": lambda: float(engine.query(SUM, table=table)[0][0]),
+        # What was charged in all groups.
+        "scan-q1": lambda: float(sum(float(row[5]) for row in engine.query(Q1, table=table))),
+        "lookup": lambda: sum(len(engine.query(LOOKUP, table=table, key=key)) for key in keys),
+    }[arguments.work]
 
 
 def main() -> None:
-    name, work, source, native = [*sys.argv[1:], None][:4]
-    engine = ENGINES[name](native)
-    if work.startswith("load"):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("engine", choices=ENGINES)
+    parser.add_argument("work", choices=["load-parquet", "load-csv", "scan-sum", "scan-q1", "lookup", "open"])
+    parser.add_argument("source")
+    parser.add_argument("native", nargs="?")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the rows, for the keys of orders")
+    arguments = parser.parse_args()
+    if arguments.work.startswith("load"):
+        engine = ENGINES[arguments.engine](arguments.native)
         begun = time.perf_counter()
-        engine.load(work, source)
+        engine.load(arguments.work, arguments.source)
         print(json.dumps({"seconds": time.perf_counter() - begun}))
         return
-    if source != "native" and not glob.glob(source, recursive=True):
-        raise SystemExit(f"{source}: there is no such file")
-    text, table = (SUM if work == "scan-sum" else Q1), engine.table(source)
-    engine.query(text, table)
+    if arguments.source != "native" and not glob.glob(arguments.source, recursive=True):
+        raise SystemExit(f"{arguments.source}: there is no such file")
+    work = reading(arguments)
+    work()
     begun, cpu = time.perf_counter(), time.process_time()
-    rows = engine.query(text, table)
+    answer = work()
     seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
-    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "answer": answer(work, rows)}))
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "answer": answer}))
 
 
 if __name__ == "__main__":
