@@ -45,7 +45,7 @@
 //!
 //! The verbs are methods of [`Store`], [`Table`] and [`repository::Repository`]; a module holds what a verb takes and gives:
 //!
-//! - [`load`]: Arrow batches, Parquet and CSV files into a table.
+//! - [`load`]: Arrow batches, Parquet, Arrow IPC, CSV and JSON-lines files into a table.
 //! - [`scan`]: rows out of a table, with [`Predicate`]s.
 //! - [`schema`]: what tables, columns, partitions and values are.
 //! - [`snapshot`], [`backup`], [`restore`]: keeping, copying away, bringing back.

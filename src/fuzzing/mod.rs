@@ -8,10 +8,10 @@
 
 mod input;
 mod input_seeds;
+#[cfg(test)]
+mod memory;
 mod seeds;
 mod segment;
-#[cfg(test)]
-mod tests;
 
 pub use input::{arrow_ipc, csv, json_lines, nested_text};
 pub use seeds::{Seed, seeds};

@@ -183,7 +183,7 @@ fn no_reader_finds_a_file_gone_while_a_table_is_dropped_and_collected() {
 #[test]
 fn a_table_opened_while_it_is_changed_dropped_and_recovered_is_the_newest() {
     let base = prepared();
-    explore(SEED, TIMES, move || {
+    interleave(move || {
         let sim = base.fork();
         let store = undisturbed(|| write(&sim));
         let of_opener = store.clone();
@@ -214,7 +214,7 @@ fn an_entry_of_the_recycle_bin_that_ends_during_a_collection_is_collected_by_the
     add_row(&table);
     table.drop_partition("all").unwrap();
     drop((table, store));
-    explore(SEED, TIMES, move || {
+    interleave(move || {
         let sim = base.fork();
         let store = undisturbed(|| write(&sim));
         let of_collector = store.clone();

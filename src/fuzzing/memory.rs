@@ -96,17 +96,19 @@ fn claims(bytes: &[u8], is_text: bool) -> Vec<Vec<u8>> {
     all
 }
 
-/// A target, and whether its files are text.
-fn target(name: &str) -> (fn(&[u8]), bool) {
-    match name {
+type Decode = fn(&[u8]);
+
+/// A target of our own files, and whether these are text. What a load sets aside has bounds of its own.
+fn target(name: &str) -> Option<(Decode, bool)> {
+    Some(match name {
         "log" => (log, true),
         "manifest" => (manifest, true),
         "catalog" => (catalog, true),
         "checkpoint" => (checkpoint, false),
         "blocks" => (blocks, false),
         "segment" => (segment, false),
-        other => panic!("no target {other}"),
-    }
+        _ => return None,
+    })
 }
 
 #[test]
@@ -115,9 +117,10 @@ fn no_claim_of_a_file_makes_its_decoder_set_more_aside_than_the_file_is_worth() 
     for seed in seeds().unwrap() {
         files.entry(seed.target).or_default().push(seed.bytes);
     }
+    files.retain(|name, _| target(name).is_some());
     assert_eq!(files.len(), 6);
     for (name, mut files) in files {
-        let (decode, is_text) = target(name);
+        let Some((decode, is_text)) = target(name) else { continue };
         files.sort_by_key(|bytes| std::cmp::Reverse(bytes.len()));
         let (mut tried, mut most) = (0, 0);
         for bytes in files.iter().take(FILES_MAX) {
