@@ -35,6 +35,10 @@ thread_local! {
 struct Counting;
 
 fn note(bytes: isize) {
+    // What it takes to print a panic of the Parquet reader with a backtrace is not the decoder's.
+    if std::thread::panicking() {
+        return;
+    }
     // While a thread ends there is nothing to count with.
     let _ = IN_USE.try_with(|cell| {
         let (now, most) = cell.get();
