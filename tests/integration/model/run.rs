@@ -190,7 +190,10 @@ impl Run {
             self.restart();
         }
         let shown = self.shown();
-        if shown == after.shown() {
+        // A restore of what is there already shows the same before and after: then the recycle bin tells.
+        let is_after =
+            shown == after.shown() && (after == self.plain || shown != self.plain.shown() || self.has_recycled(&after));
+        if is_after {
             self.count("fault after");
             self.plain = after;
         } else {

@@ -8,7 +8,7 @@ use rand::RngExt;
 use steledb::load::{LoadOptions, LoadSource};
 use steledb::{DataType, ErrorKind, PartitionSpec, RecoverOptions, TableSpec, Value};
 
-use super::plain::{PARTITIONS, PlainTable};
+use super::plain::{PARTITIONS, Plain, PlainTable};
 use super::run::{DAY_MS, Run};
 use crate::support::name;
 
@@ -73,6 +73,21 @@ impl Run {
             }
             _ => self.expect_refused("swap refused", result, &[ErrorKind::NotFound]),
         }
+    }
+
+    /// Whether the recycle bin has the dropped partitions of these tables and no others.
+    pub(super) fn has_recycled(&self, plain: &Plain) -> bool {
+        let bin = self.store().recycle_bin().unwrap().into_iter();
+        let mut found: Vec<_> = bin.map(|item| item.name.to_string()).collect();
+        found.retain(|name| name.starts_with("partition "));
+        let of_table = |(name, plain): (&String, &PlainTable)| {
+            let of_part = |(part, all): (&i64, &Vec<_>)| vec![format!("partition d.{name}:p{part}"); all.len()];
+            plain.dropped.iter().flat_map(of_part).collect::<Vec<_>>()
+        };
+        let mut expected: Vec<_> = plain.tables.iter().flat_map(of_table).collect();
+        found.sort_unstable();
+        expected.sort_unstable();
+        found == expected
     }
 
     /// The recycle bin has every entry whose time is not over. Of the others it has all of one moment or none, none once a
