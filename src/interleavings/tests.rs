@@ -13,6 +13,7 @@
 //! as it is by then (`Store::table`, `Store::freeze`).
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch};
@@ -44,7 +45,11 @@ fn interleave(scenario: impl Fn() + Clone + Send + Sync + 'static) {
     let (seed, times) = (number("STELE_SHUTTLE_SEED", SEED), number("STELE_SHUTTLE_TIMES", TIMES));
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     explore(seed, times as usize, scenario);
-    println!("{name}: seed {seed}, {times} random interleavings and {times} with few changes of the running thread");
+    // Not kept back by the test harness.
+    let _ = writeln!(
+        std::io::stderr(),
+        "{name}: seed {seed}, {times} random interleavings and {times} with few changes of the running thread"
+    );
 }
 
 /// How a process opens the store; each has its own ids. Versions may go as soon as they were replaced.

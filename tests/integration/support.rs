@@ -1,6 +1,7 @@
 //! What the integration tests share: small tables, deterministic options, what a store holds as one comparable value.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,11 @@ use steledb::{
 pub const ROOT: &str = "/store";
 /// Where the repository lies in an in-memory file system.
 pub const REPOSITORY: &str = "/repository";
+
+/// Prints what was counted. The test harness keeps what `println` prints of a test that passes to itself.
+pub fn report(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
 
 /// Options that make a run repeatable: seeded ids, a manual clock, one worker thread.
 pub fn options(fs: Fs, seed: u64) -> StoreOptions {

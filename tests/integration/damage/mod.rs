@@ -16,7 +16,7 @@ use harm::{Case, Harm, try_all};
 use steledb::ErrorKind;
 use world::{CHECKPOINT_VERSION, Size, TABLES, Way, World, file_name, is_segment};
 
-use crate::support::{REPOSITORY, ROOT};
+use crate::support::{REPOSITORY, ROOT, report};
 
 fn is_full() -> bool {
     std::env::var("STELE_DAMAGE").is_ok_and(|text| text == "full")
@@ -70,7 +70,7 @@ fn each_alone(size: Size, dir: &str, whole: usize, wanted: impl Fn(&Path) -> boo
     let step = |at: usize| if at < whole { 1 } else { ALIKE_STEP };
     let cases = files.iter().enumerate().flat_map(|(at, path)| alone(world, path, at, step(at)));
     let cases: Vec<Case> = cases.collect();
-    println!("{} files below {dir}, {}", files.len(), try_all(world, &cases));
+    report(&format!("{} files below {dir}, {}", files.len(), try_all(world, &cases)));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn pages_of(dir: &str) {
     let mut files = world.files(dir);
     files.retain(|path| is_segment(path));
     let cases: Vec<Case> = files.iter().flat_map(|path| alone(world, path, 0, 64)).collect();
-    println!("{} segments below {dir}, {}", files.len(), try_all(world, &cases));
+    report(&format!("{} segments below {dir}, {}", files.len(), try_all(world, &cases)));
 }
 
 /// A record that is gone: what it was for is refused by its name, or nothing is missed.
@@ -169,7 +169,7 @@ fn records_of_the_repository_removed() {
         }
     }
     assert!(errors > 0 && same > 0);
-    println!("records removed: {errors} errors, {same} times the same rows");
+    report(&format!("records removed: {errors} errors, {same} times the same rows"));
 }
 
 /// Files whose bytes could be taken for each other's.
@@ -218,5 +218,5 @@ fn files_exchanged_and_files_that_are_what_another_was() {
             add(one, Harm::Swap(other.clone()), &[one, other]);
         }
     }
-    println!("files exchanged or stale, {}", try_all(world, &cases));
+    report(&format!("files exchanged or stale, {}", try_all(world, &cases)));
 }

@@ -13,6 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use run::Run;
 
+use crate::support::report;
+
 /// Seeds of a usual run, in so many parts that run at the same time.
 const SEEDS: u64 = 2000;
 const PARTS: u64 = 2;
@@ -44,7 +46,7 @@ fn run_part(part: u64) {
             Err(_) => panic!("seed {seed} failed: STELE_MODEL_SEEDS={seed}..{} runs it alone", seed + 1),
         }
     }
-    println!("{} seeds: {done:?}", seeds.len());
+    report(&format!("{} seeds: {done:?}", seeds.len()));
     if seeds.len() >= 500 {
         let missing: Vec<_> = run::KINDS.iter().filter(|kind| !done.contains_key(*kind)).collect();
         assert!(missing.is_empty(), "never happened: {missing:?}");
