@@ -43,8 +43,9 @@ pub(super) fn plan<'a>(
 ) -> Result<RestorePlan<'a>> {
     check_renames_match(manifest, options)?;
     let mut targets: BTreeMap<(Name, Name), TablePlan<'a>> = BTreeMap::new();
-    for (source, partitions) in select(manifest, &options.selection)? {
-        let table = plan_table(source, partitions, options, catalog)?;
+    for selected in select(manifest, &options.selection)? {
+        let source = selected.table;
+        let table = plan_table(selected, options, catalog)?;
         let target = (table.database.clone(), table.name.clone());
         if targets.insert(target, table).is_some() {
             let database = target_database(&source.database, options);
@@ -74,12 +75,8 @@ pub(super) fn plan<'a>(
     Ok(RestorePlan { tables: targets.into_values().collect(), views })
 }
 
-fn plan_table<'a>(
-    source: &'a ManifestTable,
-    partitions: Vec<&'a ManifestPartition>,
-    options: &RestoreOptions,
-    catalog: &CatalogState,
-) -> Result<TablePlan<'a>> {
+fn plan_table<'a>(selected: Selected<'a>, options: &RestoreOptions, catalog: &CatalogState) -> Result<TablePlan<'a>> {
+    let Selected { table: source, partitions, are_named } = selected;
     let database = target_database(&source.database, options);
     let name = target_name(source, options);
     let entry = catalog.databases.get(&database);
@@ -89,8 +86,9 @@ fn plan_table<'a>(
         )));
     }
     let replaces = entry.and_then(|entry| entry.tables.get(&name)).map(|entry| entry.table);
-    let everything = source.whole && partitions.len() == source.partitions.len();
-    Ok(TablePlan { database, name, source, partitions, replaces, keeps_others: replaces.is_some() && !everything })
+    // Who names partitions means these alone, also if the backup has no others.
+    let keeps_others = replaces.is_some() && (are_named || !source.whole);
+    Ok(TablePlan { database, name, source, partitions, replaces, keeps_others })
 }
 
 fn target_database(source: &Name, options: &RestoreOptions) -> Name {
@@ -117,15 +115,26 @@ fn check_renames_match(manifest: &Manifest, options: &RestoreOptions) -> Result<
     Ok(())
 }
 
-type Selected<'a> = (&'a ManifestTable, Vec<&'a ManifestPartition>);
+/// What to take of a table.
+struct Selected<'a> {
+    table: &'a ManifestTable,
+    partitions: Vec<&'a ManifestPartition>,
+    /// Whether the partitions were asked for by name.
+    are_named: bool,
+}
+
+impl<'a> Selected<'a> {
+    fn all(table: &'a ManifestTable) -> Selected<'a> {
+        Selected { table, partitions: table.partitions.iter().collect(), are_named: false }
+    }
+}
 
 fn select<'a>(manifest: &'a Manifest, selection: &Selection) -> Result<Vec<Selected<'a>>> {
-    let whole = |table: &'a ManifestTable| (table, table.partitions.iter().collect());
     match selection {
-        Selection::Store => Ok(manifest.tables.iter().map(whole).collect()),
+        Selection::Store => Ok(manifest.tables.iter().map(Selected::all).collect()),
         Selection::Database(database) => {
             let tables: Vec<_> =
-                manifest.tables.iter().filter(|table| table.database == *database).map(whole).collect();
+                manifest.tables.iter().filter(|table| table.database == *database).map(Selected::all).collect();
             match tables.is_empty() && !manifest.views.iter().any(|view| view.database == *database) {
                 true => Err(no_database(manifest, database)),
                 false => Ok(tables),
@@ -149,7 +158,7 @@ fn select_table<'a>(
     }
     let table = find_table(manifest, database, &selected.table)?;
     if selected.partitions.is_empty() {
-        return Ok((table, table.partitions.iter().collect()));
+        return Ok(Selected::all(table));
     }
     let mut partitions: Vec<&ManifestPartition> = Vec::new();
     for name in &selected.partitions {
@@ -169,7 +178,7 @@ fn select_table<'a>(
         partitions.push(partition);
     }
     partitions.sort_by_key(|partition| partition.partition.id);
-    Ok((table, partitions))
+    Ok(Selected { table, partitions, are_named: true })
 }
 
 /// Views come with whole databases only: a list of tables names none.

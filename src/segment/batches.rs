@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -125,17 +124,9 @@ impl SegmentScan {
     fn decode(&self, row_group: usize, current: &mut RowGroupRead) -> Result<RecordBatch> {
         let expected = current.rows_left;
         let batch = match &mut current.source {
-            // `parquet` panics on some pages that do not fit each other, which only a forged file has: after any error the
-            // decoder is not used again.
-            RowSource::Decoder(decoder) => match catch_unwind(AssertUnwindSafe(|| decoder.next())) {
-                Ok(Some(batch)) => batch.map_err(|error| self.input.error_of(error))?,
-                Err(_) => {
-                    let path = self.reader.file.path().display();
-                    return Err(Error::corrupt(format!(
-                        "segment {path}: the pages of row group {row_group} do not fit"
-                    )));
-                }
-                Ok(None) => return Err(self.opener().row_count_error(row_group, 0, expected)),
+            RowSource::Decoder(decoder) => match self.opener().next_of(decoder, row_group)? {
+                Some(batch) => batch,
+                None => return Err(self.opener().row_count_error(row_group, 0, expected)),
             },
             RowSource::CountOnly => {
                 let rows = expected.min(self.options.batch_rows as u64) as usize;

@@ -3,9 +3,10 @@
 //! While a predicate keeps few rows, its columns are decoded first, and the others only for the rows to keep: pages
 //! without any are not touched. When it keeps many, that would decode the same and visit every row twice.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::BooleanArray;
+use arrow::array::{BooleanArray, RecordBatch};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -139,9 +140,8 @@ impl RowGroups<'_> {
         let read = self.read(footer, row_group, tested, selection.clone(), Rows::Unfiltered)?;
         let mut kept: Vec<BooleanArray> = Vec::new();
         let mut found = 0;
-        if let RowSource::Decoder(decoder) = read.source {
-            for batch in *decoder {
-                let batch = batch.map_err(|error| self.input.error_of(error))?;
+        if let RowSource::Decoder(mut decoder) = read.source {
+            while let Some(batch) = self.next_of(&mut decoder, row_group)? {
                 found += batch.num_rows() as u64;
                 let rows = predicate.evaluate(&batch, &tested.ids)?;
                 self.count(batch.num_rows(), rows.true_count());
@@ -156,6 +156,18 @@ impl RowGroups<'_> {
             None => kept,
             Some(selection) => selection.and_then(&kept),
         })
+    }
+
+    /// The next rows of a decoder, which is not used again after an error. `parquet` panics on some pages that do not fit each
+    /// other, which only a forged file has.
+    pub fn next_of(&self, decoder: &mut ParquetRecordBatchReader, row_group: usize) -> Result<Option<RecordBatch>> {
+        match catch_unwind(AssertUnwindSafe(|| decoder.next())) {
+            Ok(next) => next.transpose().map_err(|error| self.input.error_of(error)),
+            Err(_) => Err(Error::corrupt(format!(
+                "segment {}: the pages of row group {row_group} do not fit",
+                self.reader.file.path().display()
+            ))),
+        }
     }
 
     /// Counts rows that were decoded and how many of them are kept.

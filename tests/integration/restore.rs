@@ -149,6 +149,20 @@ fn a_partition_is_restored_beside_what_was_loaded_since() {
 }
 
 #[test]
+fn a_partition_that_is_all_of_a_backup_replaces_no_other() {
+    let (disk, repository) = backed_up();
+    let table = disk.store.table("sales", "orders").unwrap();
+    table.drop_partition("late").unwrap();
+    disk.store.backup(&repository, &BackupOptions::new(label("early alone"))).unwrap();
+    table.recover_partition("late", &Default::default()).unwrap();
+    table.truncate_partition("early").unwrap();
+    let selection = tables(&[("orders", &["early"])]);
+    let options = RestoreOptions { selection, ..RestoreOptions::new(label("early alone")) };
+    disk.store.restore(&repository, &options).unwrap();
+    assert_eq!(ids_in(&disk.store.table("sales", "orders").unwrap()), (0..1000).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_does_not_fit_is_refused_and_nothing_changes() {
     let (disk, repository) = backed_up();
     let before = shown(&disk.store);

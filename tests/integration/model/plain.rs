@@ -69,9 +69,8 @@ impl Plain {
             };
             let Some(rows) = source.partitions.get(&part) else { continue };
             let table = after.tables.entry(name.clone()).or_default();
+            // The recycle bin of the table comes along.
             table.partitions.insert(part, rows.clone());
-            // The restored table is a new one, with a log of its own.
-            table.dropped.clear();
         }
         after
     }
