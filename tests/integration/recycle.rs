@@ -341,10 +341,10 @@ fn snapshots_and_backups_know_nothing_of_the_bin() {
     let table = snapshot.table("sales", "orders").unwrap();
     refused(table.recover_partition("late", &last()), ErrorKind::Unsupported, &["never changes"]);
     drop((table, snapshot));
-    // All that the backup has is a table as a whole: what was dropped is in the one it replaces.
-    let tables = vec![TableSelection { table: name("orders"), partitions: vec![name("early")] }];
-    let partition = Selection::Tables(name("sales"), tables);
-    let restore = RestoreOptions { selection: partition, ..RestoreOptions::new(label("b")) };
+    // The table as a whole: what was dropped is in the one it replaces.
+    let tables = vec![TableSelection { table: name("orders"), partitions: Vec::new() }];
+    let selection = Selection::Tables(name("sales"), tables);
+    let restore = RestoreOptions { selection, ..RestoreOptions::new(label("b")) };
     let undo = world.store.restore(&repository, &restore).unwrap().undo.unwrap();
     assert!(world.bin().is_empty());
     world.store.undo(undo).unwrap();
