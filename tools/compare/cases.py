@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 HERE = pathlib.Path(__file__).resolve().parent
 SMALL_SEGMENT_BYTES = 64 * 1024
+LARGE_SEGMENTS = 400
+LARGE_SEGMENT_BYTES = 7_500_000
 # Restores of SteleDB link files of the store, which changes their ctime: restic would read them all again.
 UNCHANGED = "--ignore-ctime"
 
@@ -62,6 +64,11 @@ class Place:
         """The store of many small segments."""
         sizes = ["--segments", str(self.small_segments), "--segment-bytes", str(SMALL_SEGMENT_BYTES)]
         return self.root / "stele-small", ["--scale", "0.001", *sizes]
+
+    def large(self) -> tuple[pathlib.Path, list[str]]:
+        """The store of few large segments."""
+        sizes = ["--segments", str(LARGE_SEGMENTS), "--segment-bytes", str(LARGE_SEGMENT_BYTES)]
+        return self.root / "stele-large", ["--scale", "0.001", *sizes]
 
     def lineitem_segments(self) -> pathlib.Path:
         """The directory of the loaded table: the one with the most segments."""
@@ -265,6 +272,10 @@ def small_files(place: Place) -> pathlib.Path:
     return place.root / "stele-small/many/tables"
 
 
+def large_files(place: Place) -> pathlib.Path:
+    return place.root / "stele-large/many/tables"
+
+
 def segments(place: Place) -> str:
     return f"{place.lineitem_segments()}/*/*.parquet"
 
@@ -387,4 +398,7 @@ CASES = [
     Case("small-backup", "First backup of small segments", [
         ours("many-backup", Place.small), *copies(small_files),
     ], reads=lambda place: [small_files(place)]),
+    Case("large-backup", "First backup of 400 large segments", [
+        ours("many-backup", Place.large), *copies(large_files),
+    ], reads=lambda place: [large_files(place)]),
 ]
