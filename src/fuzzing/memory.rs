@@ -138,3 +138,12 @@ fn no_claim_of_a_file_makes_its_decoder_set_more_aside_than_the_file_is_worth() 
         println!("{name}: {tried} claims, at most {most} bytes in use");
     }
 }
+
+#[test]
+fn an_arrow_footer_that_claims_to_be_longer_than_its_file_is_not_set_aside() {
+    for length in [100, 1 << 20, i32::MAX] {
+        let file = [&b"ARROW1\0\0"[..], &length.to_le_bytes(), b"ARROW1"].concat();
+        let used = most_in_use(|| arrow_ipc(&file));
+        assert!(used < 1 << 20, "{used} bytes in use for a footer of {length}");
+    }
+}

@@ -146,8 +146,9 @@ impl Messages {
         self.read(trailer_offset, &mut trailer)?;
         let length = read_footer_length(trailer).map_err(|_| "it ends without an Arrow footer: it is cut off")? as u64;
         let offset = trailer_offset.checked_sub(length).filter(|_| length <= METADATA_BYTES_MAX);
+        let offset = offset.ok_or_else(|| format!("a footer of {length} bytes is impossible"))?;
         let mut footer = vec![0; length as usize];
-        self.read(offset.ok_or_else(|| format!("a footer of {length} bytes is impossible"))?, &mut footer)?;
+        self.read(offset, &mut footer)?;
         let footer = root_as_footer(&footer).map_err(|error| format!("its footer is damaged: {error}"))?;
         let schema = footer.schema().ok_or("its footer has no schema")?;
         check_schema(&schema)?;
