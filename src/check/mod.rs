@@ -3,6 +3,7 @@
 //! A check never stops at the first damage and changes nothing. It reads with positioned reads, never through a map, so
 //! that a failing disk is an error and not the end of the process.
 
+mod log;
 mod repository;
 mod segment;
 mod store;
@@ -60,7 +61,8 @@ pub enum CheckLevel {
 pub struct Damage {
     /// The file or key, relative to the root.
     pub file: String,
-    /// What it belongs to: "table sales.orders", "backup nightly", ….
+    /// What it belongs to: "table sales.orders", "table sales.orders, version 7" if only older versions have it and this is
+    /// the newest of them, "backup nightly", ….
     pub belongs_to: String,
     /// Expected and found.
     pub problem: String,

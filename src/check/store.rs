@@ -1,34 +1,39 @@
-//! Checking a store: the catalog, every log file of every table, every segment. And a snapshot, which holds the same.
+//! Checking a store: the catalog, every log file of every table, every segment that a version which can be read names. And a
+//! snapshot, which holds the same of one version each.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::catalog::ddl;
+use crate::check::log::check_log;
 use crate::check::segment::check_segment;
 use crate::check::{CheckLevel, CheckReport, Findings, relative};
-use crate::delta::{CheckpointRef, ROOT_DIGEST, decode_commit};
 use crate::digest::Digest;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::format::{CatalogRecord, DocumentKind, decode_document};
-use crate::fs::{LogFileName, TableLayout, parse_catalog_name};
+use crate::fs::parse_catalog_name;
 use crate::id::{Label, TableId, Version};
-use crate::limits::{DOCUMENT_BYTES_MAX, LOG_FILE_BYTES_MAX};
-use crate::progress::{Observer, Phase};
+use crate::limits::DOCUMENT_BYTES_MAX;
+use crate::progress::{Observer, Phase, PhaseGuard};
 use crate::segment_meta::SegmentMeta;
 use crate::store::Store;
-use crate::table::{Environment, TableVersion};
+use crate::table::{LiveTable, TableVersion};
 
 /// A segment to check and whose it is.
 struct Target {
-    table: String,
-    /// Keeps the files from being removed.
+    /// With the newest version that names it, if that is an older one.
+    belongs_to: String,
+    live: Arc<LiveTable>,
+    /// Keeps the files from being removed, also those that only older versions name.
     version: Arc<TableVersion>,
     segment: Arc<SegmentMeta>,
+    /// The version that removed it, if older ones still name it and nothing else does.
+    removed_by: Option<Version>,
 }
 
 impl Store {
-    /// Checks the store: catalog, table logs, segments, also of tables that an undo record or the recycle
-    /// bin keeps, and of dropped partitions.
+    /// Checks the store: catalog, table logs, segments, also those that only older versions name which can still be read, of
+    /// tables that an undo record or the recycle bin keeps, and of dropped partitions.
     pub fn verify(&self, level: CheckLevel, observer: &Observer) -> Result<CheckReport> {
         let findings = Findings::default();
         self.check_catalog(&findings)?;
@@ -99,31 +104,60 @@ impl Store {
                 continue;
             }
             let Some(live) = findings.keep(&file, &name, opened)? else { continue };
-            let version = live.current();
-            check_log(environment, &name, &version, findings)?;
-            let mut segments: Vec<Arc<SegmentMeta>> = version.segments().cloned().collect();
-            for entry in version.recycled.values() {
-                let dropped = version.recycled_partition(&environment.fs, entry);
-                let found = findings.keep(&file, &name, dropped)?;
-                segments.extend(found.iter().flat_map(|partition| partition.segments().cloned()));
-            }
-            targets.extend(segments.into_iter().map(|segment| Target {
-                table: name.clone(),
-                version: version.clone(),
-                segment,
-            }));
+            targets.extend(self.check_table(&name, live, findings)?);
         }
         let bytes = targets.iter().map(|target| bytes_to_read(&target.segment, level)).sum();
         let phase = observer.begin(Phase::Verify, targets.len() as u64, bytes);
-        let check = |target: Target| {
-            let path = target.version.layout.segment(&target.segment.name);
-            let schema = &target.version.schema;
-            let checked = check_segment(&environment.fs, &path, &target.segment, schema, level, &phase);
-            let read = findings.keep(&relative(self.root(), &path), &target.table, checked)?;
-            findings.looked_at(read.unwrap_or(0));
-            Ok(())
+        environment.pool.map(targets, |target| self.check_target(&target, level, &phase, findings)).map(drop)
+    }
+
+    /// Checks the log of a table. Gives its segments, each once.
+    fn check_table(&self, name: &str, live: Arc<LiveTable>, findings: &Findings) -> Result<Vec<Target>> {
+        let environment = &self.inner.environment;
+        let file = relative(self.root(), live.layout().dir());
+        let version = live.current();
+        let mut older = check_log(environment, name, &version, findings)?;
+        let mut segments: Vec<Arc<SegmentMeta>> = version.segments().cloned().collect();
+        for entry in version.recycled.values() {
+            let dropped = version.recycled_partition(&environment.fs, entry);
+            let found = findings.keep(&file, name, dropped)?;
+            segments.extend(found.iter().flat_map(|partition| partition.segments().cloned()));
+        }
+        // What was removed may have been brought back since, or be in the recycle bin.
+        segments.iter().for_each(|segment| _ = older.remove(&segment.name));
+        let target = |belongs_to, segment, removed_by| Target {
+            belongs_to,
+            live: live.clone(),
+            version: version.clone(),
+            segment,
+            removed_by,
         };
-        environment.pool.map(targets, check).map(drop)
+        let mut targets: Vec<Target> =
+            segments.into_iter().map(|segment| target(name.to_owned(), segment, None)).collect();
+        targets.extend(older.into_values().map(|removed| {
+            let belongs_to = format!("{name}, version {}", removed.last_version());
+            target(belongs_to, removed.segment, Some(removed.by))
+        }));
+        Ok(targets)
+    }
+
+    fn check_target(
+        &self,
+        target: &Target,
+        level: CheckLevel,
+        phase: &PhaseGuard<'_>,
+        findings: &Findings,
+    ) -> Result<()> {
+        let environment = &self.inner.environment;
+        let path = target.version.layout.segment(&target.segment.name);
+        let checked = check_segment(&environment.fs, &path, &target.segment, &target.version.schema, level, phase);
+        // The collector of another process cannot see a reader that could not write to `holds/`.
+        if checked.is_err() && environment.read_only.is_some() && target.is_collected() {
+            return Ok(());
+        }
+        let read = findings.keep(&relative(self.root(), &path), &target.belongs_to, checked)?;
+        findings.looked_at(read.unwrap_or(0));
+        Ok(())
     }
 
     /// Every table that the catalog names or that an undo record or the recycle bin keeps, with a name for people.
@@ -145,84 +179,18 @@ impl Store {
     }
 }
 
+impl Target {
+    /// Whether no version that names the segment can be read any more: only that lets a collector remove the file, and the log
+    /// says so before. If the log cannot be read, what was found stands.
+    fn is_collected(&self) -> bool {
+        let Some(removed_by) = self.removed_by else { return false };
+        self.live.refresh().is_ok() && self.live.current().oldest_version >= removed_by
+    }
+}
+
 fn bytes_to_read(segment: &SegmentMeta, level: CheckLevel) -> u64 {
     match level {
         CheckLevel::Fast => segment.size_bytes - segment.tail.offset.min(segment.size_bytes),
         CheckLevel::Full => segment.size_bytes,
     }
-}
-
-/// Reads every log file up to the version: each is sound by itself, names the one before, and proves its checkpoint.
-fn check_log(environment: &Environment, table: &str, version: &TableVersion, findings: &Findings) -> Result<()> {
-    let root = environment.layout.root();
-    let dir = version.layout.log();
-    let Some(entries) = findings.keep(&relative(root, &dir), table, environment.fs.list(&dir))? else { return Ok(()) };
-    let mut versions: Vec<Version> = entries
-        .iter()
-        .filter_map(|entry| match LogFileName::parse(&entry.name) {
-            Some(LogFileName::Version(number)) if number <= version.version => Some(number),
-            _ => None,
-        })
-        .collect();
-    versions.sort_unstable();
-    let mut before: Option<(Version, Digest)> = None;
-    for number in versions {
-        let path = version.layout.version(number);
-        let file = relative(root, &path);
-        let decoded = environment.fs.read(&path, LOG_FILE_BYTES_MAX).and_then(|bytes| {
-            findings.looked_at(bytes.len() as u64);
-            decode_commit(&bytes, &file)
-        });
-        let Some(commit) = findings.keep(&file, table, decoded)? else {
-            before = None;
-            continue;
-        };
-        if let Err(error) = check_link(number, commit.previous, before) {
-            findings.damage(&file, table, error.to_string());
-        }
-        if let Some(reference) = commit.checkpoint {
-            check_checkpoint(environment, table, &version.layout, &reference, findings)?;
-        }
-        before = Some((number, commit.digest));
-    }
-    if before.is_some_and(|(number, _)| number != version.version) {
-        findings.damage(&relative(root, &dir), table, format!("expected version {} as the newest", version.version));
-    }
-    Ok(())
-}
-
-fn check_link(number: Version, previous: Digest, before: Option<(Version, Digest)>) -> Result<()> {
-    let expected = match before {
-        // The first file of a snapshot's log may be a later version, or follow one that is damaged.
-        None if number.get() > 0 => return Ok(()),
-        None => ROOT_DIGEST,
-        Some((last, _)) if last.next() != Some(number) => {
-            return Err(Error::corrupt(format!("expected version {} after {last}, found {number}", last.get() + 1)));
-        }
-        Some((_, digest)) => digest,
-    };
-    match expected == previous {
-        true => Ok(()),
-        false => Err(Error::corrupt(format!("expected the link to {expected}, found {previous}"))),
-    }
-}
-
-fn check_checkpoint(
-    environment: &Environment,
-    table: &str,
-    layout: &TableLayout,
-    reference: &CheckpointRef,
-    findings: &Findings,
-) -> Result<()> {
-    let path = layout.checkpoint(reference.version);
-    let file = relative(environment.layout.root(), &path);
-    let checked = environment.fs.read(&path, LOG_FILE_BYTES_MAX).and_then(|bytes| {
-        findings.looked_at(bytes.len() as u64);
-        let found = Digest::of(&bytes);
-        match found == reference.digest {
-            true => Ok(()),
-            false => Err(Error::corrupt(format!("{file}: expected BLAKE3 {}, found {found}", reference.digest))),
-        }
-    });
-    findings.keep(&file, table, checked).map(drop)
 }

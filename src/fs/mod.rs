@@ -10,6 +10,7 @@ mod fault;
 mod file;
 mod layout;
 mod lock;
+mod locked_dir;
 mod mmap;
 mod os;
 mod sim;
@@ -28,6 +29,7 @@ pub use fault::{Fault, FaultPlan};
 pub use layout::TableLayout;
 pub(crate) use layout::{LogFileName, StoreLayout, parse_catalog_name};
 pub use lock::LockFile;
+pub(crate) use locked_dir::{LockedDir, LockedDirs};
 pub use sim::SimFs;
 
 /// A file system; cheap to clone. A failed sync poisons all clones: writes are refused until a new handle is made.

@@ -29,7 +29,7 @@ use crate::restore::RestoreOptions;
 use crate::schema::{DataType, PartitionSpec, TableSpec};
 use crate::segment::write_segment;
 use crate::snapshot::{Selection, manifest_of};
-use crate::store::{RecoverOptions, Store, StoreOptions, Table};
+use crate::store::{Frozen, RecoverOptions, Store, StoreOptions, Table};
 use crate::sync::{explore, undisturbed};
 use crate::table::TableVersion;
 
@@ -39,17 +39,56 @@ const SEED: u64 = 1;
 const TIMES: u64 = 200;
 /// Longest segment, in bytes.
 const SEGMENT_BYTES_MAX: u64 = 1 << 20;
+/// The tables that there are at first.
+const TABLES: [&str; 3] = ["a", "b", "c"];
 
-fn interleave(scenario: impl Fn() + Clone + Send + Sync + 'static) {
+/// Threads on the files of a store, a fresh copy for each interleaving.
+struct Scene {
+    sim: SimFs,
+    /// Of the process that writes.
+    store: Option<Store>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+/// Plays the scenario on copies of these files.
+fn interleave(files: SimFs, scenario: impl Fn(Scene) + Clone + Send + Sync + 'static) {
     let number = |name, default| std::env::var(name).map_or(default, |text| text.parse::<u64>().unwrap());
     let (seed, times) = (number("STELE_SHUTTLE_SEED", SEED), number("STELE_SHUTTLE_TIMES", TIMES));
     let name = std::thread::current().name().unwrap_or_default().to_owned();
-    explore(seed, times as usize, scenario);
+    let play = move || scenario(Scene { sim: files.fork(), store: None, threads: Vec::new() });
+    explore(seed, times as usize, play);
     // Not kept back by the test harness.
     let _ = writeln!(
         std::io::stderr(),
         "{name}: seed {seed}, {times} random interleavings and {times} with few changes of the running thread"
     );
+}
+
+impl Scene {
+    /// A process of its own.
+    fn process(&mut self, work: impl FnOnce(&SimFs) + Send + 'static) {
+        let sim = self.sim.clone();
+        self.threads.push(thread::spawn(move || work(&sim)));
+    }
+
+    /// A thread of the process that writes, which has the store open.
+    fn thread(&mut self, work: impl FnOnce(&Store) + Send + 'static) {
+        let store = self.store.get_or_insert_with(|| undisturbed(|| write(&self.sim))).clone();
+        self.threads.push(thread::spawn(move || work(&store)));
+    }
+
+    /// Until all threads have ended. Gives the store, still open in the process that writes.
+    fn join(self) -> (SimFs, Store) {
+        self.threads.into_iter().for_each(|thread| thread.join().unwrap());
+        (self.sim, self.store.unwrap())
+    }
+
+    /// Until all threads have ended; the last one of the process that writes closes the store.
+    fn end(self) -> SimFs {
+        drop(self.store);
+        self.threads.into_iter().for_each(|thread| thread.join().unwrap());
+        self.sim
+    }
 }
 
 /// How a process opens the store; each has its own ids. Versions may go as soon as they were replaced.
@@ -70,12 +109,16 @@ fn label() -> Label {
     Label::new("s").unwrap()
 }
 
+fn table(store: &Store, name: &str) -> Table {
+    store.table("d", name).unwrap()
+}
+
 /// A store with the tables `d.a`, `d.b` and `d.c` of one row each, closed.
 fn prepared() -> SimFs {
     let sim = SimFs::new();
     let store = Store::create_with(ROOT, options(&sim, 0)).unwrap();
     store.create_database("d").unwrap();
-    for name in ["a", "b", "c"] {
+    for name in TABLES {
         add_row(&store.create_table("d", name, &TableSpec::new().column("id", DataType::BigInt)).unwrap());
     }
     sim
@@ -105,6 +148,29 @@ fn read_all(store: &Store, version: &TableVersion) {
     }
 }
 
+/// Rows of the tables, after every file of them was read.
+fn rows_read(store: &Store) -> [u64; 3] {
+    TABLES.map(|name| {
+        let version = table(store, name).version();
+        read_all(store, &version);
+        version.row_count()
+    })
+}
+
+/// What a snapshot or a backup begins with: all tables at one moment. With their rows.
+fn moment(store: &Store) -> (Vec<u64>, Frozen) {
+    let (manifest, frozen) = manifest_of(store, &label(), &Selection::Store).unwrap();
+    (manifest.tables.iter().map(|table| table.fingerprints.rows).collect(), frozen)
+}
+
+/// What a backup of another process does. Gives the rows of its tables.
+fn back_up(sim: &SimFs, process: u64) -> Vec<u64> {
+    let store = read(sim, process);
+    let (rows, frozen) = moment(&store);
+    frozen.tables.iter().for_each(|(_, _, _, version)| read_all(&store, version));
+    rows
+}
+
 /// What a reading process does: it opens the table, reads it and the version before, and looks for something newer.
 fn follow(sim: &SimFs, process: u64) {
     let store = read(sim, process);
@@ -126,15 +192,17 @@ fn follow(sim: &SimFs, process: u64) {
 
 /// Once nobody reads, a collection leaves the files of the newest versions and nothing else.
 fn check_collected(sim: &SimFs) {
-    write(sim).collect().unwrap();
-    check_files(sim);
+    undisturbed(|| {
+        write(sim).collect().unwrap();
+        check_files(sim);
+    });
 }
 
 fn check_files(sim: &SimFs) {
     let store = write(sim);
     let mut expected = BTreeSet::new();
     for name in store.tables("d").unwrap() {
-        let version = store.table("d", name.as_str()).unwrap().version();
+        let version = table(&store, name.as_str()).version();
         expected.extend(version.segments().map(|segment| version.layout.segment(&segment.name)));
     }
     let segments = sim.snapshot_paths().into_iter().filter(|path| {
@@ -146,64 +214,43 @@ fn check_files(sim: &SimFs) {
 
 #[test]
 fn no_reader_finds_a_file_gone_while_versions_are_collected() {
-    let base = prepared();
-    interleave(move || {
-        let sim = base.fork();
-        let of_reader = sim.clone();
-        let reader = thread::spawn(move || follow(&of_reader, 2));
-        let store = undisturbed(|| write(&sim));
-        let writer = thread::spawn(move || {
-            let table = store.table("d", "a").unwrap();
-            table.truncate().unwrap();
+    interleave(prepared(), |mut scene| {
+        scene.process(|sim| follow(sim, 2));
+        scene.thread(|store| {
+            table(store, "a").truncate().unwrap();
             store.collect().unwrap();
         });
-        [reader, writer].into_iter().for_each(|thread| thread.join().unwrap());
-        undisturbed(|| check_collected(&sim));
+        check_collected(&scene.end());
     });
 }
 
 #[test]
 fn no_reader_finds_a_file_gone_while_a_table_is_dropped_and_collected() {
-    let base = prepared();
-    interleave(move || {
-        let sim = base.fork();
-        let (of_reader, of_backup) = (sim.clone(), sim.clone());
-        let reader = thread::spawn(move || follow(&of_reader, 2));
-        // What a backup of another process begins with.
-        let backup = thread::spawn(move || {
-            let store = read(&of_backup, 3);
-            let (_, frozen) = manifest_of(&store, &label(), &Selection::Store).unwrap();
-            frozen.tables.iter().for_each(|(_, _, _, version)| read_all(&store, version));
-        });
-        let store = undisturbed(|| write(&sim));
-        let writer = thread::spawn(move || {
+    interleave(prepared(), |mut scene| {
+        scene.process(|sim| follow(sim, 2));
+        scene.process(|sim| drop(back_up(sim, 3)));
+        scene.thread(|store| {
             store.drop_table_force("d", "a").unwrap();
             store.collect().unwrap();
         });
-        [reader, backup, writer].into_iter().for_each(|thread| thread.join().unwrap());
-        undisturbed(|| check_collected(&sim));
+        check_collected(&scene.end());
     });
 }
 
 #[test]
 fn a_table_opened_while_it_is_changed_dropped_and_recovered_is_the_newest() {
-    let base = prepared();
-    interleave(move || {
-        let sim = base.fork();
-        let store = undisturbed(|| write(&sim));
-        let of_opener = store.clone();
-        let opener = thread::spawn(move || match of_opener.table("d", "a") {
+    interleave(prepared(), |mut scene| {
+        scene.thread(|store| match store.table("d", "a") {
             Err(error) => assert!(error.is(ErrorKind::NotFound), "{error}"),
             Ok(table) => drop(table),
         });
-        let of_writer = store.clone();
-        let writer = thread::spawn(move || {
-            add_row(&of_writer.table("d", "a").unwrap());
-            of_writer.drop_table("d", "a").unwrap();
-            of_writer.recover_table("d", "a", &RecoverOptions::default()).unwrap();
+        scene.thread(|store| {
+            add_row(&table(store, "a"));
+            store.drop_table("d", "a").unwrap();
+            store.recover_table("d", "a", &RecoverOptions::default()).unwrap();
         });
-        [opener, writer].into_iter().for_each(|thread| thread.join().unwrap());
-        let table = store.table("d", "a").unwrap();
+        let (_, store) = scene.join();
+        let table = table(&store, "a");
         add_row(&table);
         assert_eq!(table.version().row_count(), 3);
     });
@@ -211,22 +258,18 @@ fn a_table_opened_while_it_is_changed_dropped_and_recovered_is_the_newest() {
 
 #[test]
 fn an_entry_of_the_recycle_bin_that_ends_during_a_collection_is_collected_by_the_next_one() {
-    let base = prepared();
-    let store = write(&base);
+    let files = prepared();
+    let store = write(&files);
     let all = PartitionSpec::range(Name::new("all").unwrap(), vec![], vec![]);
     let spec = TableSpec::new().column("id", DataType::BigInt).partition_by_range(["id"], [all]);
-    let table = store.create_table("d", "p", &spec).unwrap();
-    add_row(&table);
-    table.drop_partition("all").unwrap();
-    drop((table, store));
-    interleave(move || {
-        let sim = base.fork();
-        let store = undisturbed(|| write(&sim));
-        let of_collector = store.clone();
-        let collector = thread::spawn(move || assert!(of_collector.collect().is_ok()));
-        let of_writer = store.clone();
-        let writer = thread::spawn(move || assert_eq!(of_writer.empty_recycle_bin(None).unwrap(), 1));
-        [collector, writer].into_iter().for_each(|thread| thread.join().unwrap());
+    let partitioned = store.create_table("d", "p", &spec).unwrap();
+    add_row(&partitioned);
+    partitioned.drop_partition("all").unwrap();
+    drop((partitioned, store));
+    interleave(files, |mut scene| {
+        scene.thread(|store| assert!(store.collect().is_ok()));
+        scene.thread(|store| assert_eq!(store.empty_recycle_bin(None).unwrap(), 1));
+        let (sim, store) = scene.join();
         // In the same process, which remembers up to where it looked.
         undisturbed(|| store.collect().unwrap());
         drop(store);
@@ -234,67 +277,46 @@ fn an_entry_of_the_recycle_bin_that_ends_during_a_collection_is_collected_by_the
     });
 }
 
-/// Rows of the tables `a` and `b` at one moment.
-fn rows(store: &Store) -> (u64, u64) {
-    let (manifest, _) = manifest_of(store, &label(), &Selection::Store).unwrap();
-    let rows = |at: usize| manifest.tables[at].fingerprints.rows;
-    (rows(0), rows(1))
-}
-
 #[test]
 fn a_moment_of_several_tables_is_one_and_no_commit_is_lost() {
-    let base = prepared();
-    interleave(move || {
-        let sim = base.fork();
-        let store = undisturbed(|| write(&sim));
-        let mut threads = Vec::new();
-        let of_pairs = store.clone();
-        threads.push(thread::spawn(move || {
-            let [a, b] = ["a", "b"].map(|name| of_pairs.table("d", name).unwrap());
+    interleave(prepared(), |mut scene| {
+        scene.thread(|store| {
+            let [a, b] = ["a", "b"].map(|name| table(store, name));
             for _ in 0..2 {
                 add_row(&a);
                 add_row(&b);
             }
-        }));
+        });
         for _ in 0..2 {
-            let store = store.clone();
-            threads.push(thread::spawn(move || add_row(&store.table("d", "c").unwrap())));
+            scene.thread(|store| add_row(&table(store, "c")));
         }
-        let (of_snapshot, of_backup) = (store.clone(), sim.clone());
-        threads.push(thread::spawn(move || check_moment(rows(&of_snapshot))));
-        threads.push(thread::spawn(move || check_moment(rows(&read(&of_backup, 2)))));
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-        drop(store);
+        scene.thread(|store| check_moment(&moment(store).0));
+        scene.process(|sim| check_moment(&moment(&read(sim, 2)).0));
+        let sim = scene.end();
         let store = undisturbed(|| write(&sim));
-        let count = |name: &str| store.table("d", name).unwrap().version().row_count();
-        assert_eq!(["a", "b", "c"].map(count), [3, 3, 3]);
+        assert_eq!(TABLES.map(|name| table(&store, name).version().row_count()), [3, 3, 3]);
     });
 }
 
-fn check_moment((a, b): (u64, u64)) {
+fn check_moment(rows: &[u64]) {
+    let (a, b) = (rows[0], rows[1]);
     assert!(a == b || a == b + 1, "{a} rows in the table that gets them first, {b} in the other one");
 }
 
 #[test]
 fn a_snapshot_is_dropped_or_open_but_not_both() {
-    let base = prepared();
-    write(&base).create_snapshot(&label(), &Selection::Store, &Default::default()).unwrap();
-    interleave(move || {
-        let sim = base.fork();
-        let (of_reader, of_writer) = (sim.clone(), sim.clone());
-        let reader = thread::spawn(move || match read(&of_reader, 2).open_snapshot(&label()) {
-            Ok(snapshot) => {
-                for name in ["a", "b", "c"] {
-                    read_all(&snapshot, &snapshot.table("d", name).unwrap().version());
-                }
-            }
+    let files = prepared();
+    write(&files).create_snapshot(&label(), &Selection::Store, &Default::default()).unwrap();
+    interleave(files, |mut scene| {
+        scene.process(|sim| match read(sim, 2).open_snapshot(&label()) {
+            Ok(snapshot) => assert_eq!(rows_read(&snapshot), [1, 1, 1]),
             Err(error) => assert!(error.is(ErrorKind::NotFound), "{error}"),
         });
-        let writer = thread::spawn(move || match write(&of_writer).drop_snapshot(&label()) {
+        scene.process(|sim| match write(sim).drop_snapshot(&label()) {
             Err(error) => assert!(error.is(ErrorKind::Conflict), "{error}"),
-            Ok(()) => assert!(no_snapshot_is_left(&of_writer)),
+            Ok(()) => assert!(no_snapshot_is_left(sim)),
         });
-        [reader, writer].into_iter().for_each(|thread| thread.join().unwrap());
+        let sim = scene.end();
         if let Err(error) = write(&sim).drop_snapshot(&label()) {
             assert!(error.is(ErrorKind::NotFound), "{error}");
         }
@@ -308,91 +330,67 @@ fn no_snapshot_is_left(sim: &SimFs) -> bool {
 
 #[test]
 fn a_commit_is_not_lost_and_no_file_of_it_while_versions_are_collected() {
-    let base = prepared();
-    interleave(move || {
-        let sim = base.fork();
-        let store = undisturbed(|| write(&sim));
-        let (of_load, of_reader) = (store.clone(), sim.clone());
-        let load = thread::spawn(move || {
-            let table = of_load.table("d", "a").unwrap();
+    interleave(prepared(), |mut scene| {
+        scene.thread(|store| {
+            let table = table(store, "a");
             table.truncate().unwrap();
             add_row(&table);
             add_row(&table);
-            read_all(&of_load, &table.version());
+            read_all(store, &table.version());
         });
-        let collector = thread::spawn(move || {
+        scene.thread(|store| {
             store.collect().unwrap();
             store.collect().unwrap();
         });
-        let reader = thread::spawn(move || follow(&of_reader, 2));
-        [load, collector, reader].into_iter().for_each(|thread| thread.join().unwrap());
-        undisturbed(|| {
-            assert_eq!(write(&sim).table("d", "a").unwrap().version().row_count(), 2);
-            check_collected(&sim);
-        });
+        scene.process(|sim| follow(sim, 2));
+        let sim = scene.end();
+        assert_eq!(undisturbed(|| table(&write(&sim), "a").version().row_count()), 2);
+        check_collected(&sim);
     });
 }
 
 #[test]
 fn a_snapshot_keeps_every_file_of_one_moment_while_versions_are_collected() {
-    let base = prepared();
-    interleave(move || {
-        let sim = base.fork();
-        let store = undisturbed(|| write(&sim));
-        let (of_snapshot, of_truncate) = (store.clone(), store.clone());
-        let snapshot = thread::spawn(move || {
-            of_snapshot.create_snapshot(&label(), &Selection::Store, &Default::default()).unwrap();
+    interleave(prepared(), |mut scene| {
+        scene.thread(|store| {
+            store.create_snapshot(&label(), &Selection::Store, &Default::default()).unwrap();
         });
-        let writer = thread::spawn(move || {
+        scene.thread(|store| {
             // The first table is emptied first: at no moment is the second one the only empty one.
-            ["a", "b"].iter().for_each(|name| of_truncate.table("d", name).unwrap().truncate().unwrap());
-            of_truncate.collect().unwrap();
-        });
-        let collector = thread::spawn(move || {
+            ["a", "b"].iter().for_each(|name| table(store, name).truncate().unwrap());
             store.collect().unwrap();
         });
-        [snapshot, writer, collector].into_iter().for_each(|thread| thread.join().unwrap());
-        undisturbed(|| {
-            let snapshot = write(&sim).open_snapshot(&label()).unwrap();
-            let rows = ["a", "b", "c"].map(|name| {
-                let version = snapshot.table("d", name).unwrap().version();
-                read_all(&snapshot, &version);
-                version.row_count()
-            });
-            assert!([[1, 1, 1], [0, 1, 1], [0, 0, 1]].contains(&rows), "{rows:?}");
+        scene.thread(|store| {
+            store.collect().unwrap();
         });
+        let sim = scene.end();
+        let rows = undisturbed(|| rows_read(&write(&sim).open_snapshot(&label()).unwrap()));
+        assert!([[1, 1, 1], [0, 1, 1], [0, 0, 1]].contains(&rows), "{rows:?}");
     });
 }
 
 /// What a restore ends with is the same as an undo of it: all names stand for other tables in one change.
 #[test]
 fn names_that_change_together_are_seen_together_and_what_they_stood_for_stays_readable() {
-    let base = prepared();
-    let undo = {
-        let store = write(&base);
-        let repository = store.create_repository("r", "file:///repository").unwrap();
-        store.backup(&repository, &BackupOptions::new(label())).unwrap();
-        ["a", "b", "c"].iter().for_each(|name| add_row(&store.table("d", name).unwrap()));
-        store.restore(&repository, &RestoreOptions::new(label())).unwrap().undo.unwrap()
-    };
-    interleave(move || {
-        let sim = base.fork();
-        let (of_reader, of_backup) = (sim.clone(), sim.clone());
-        let reader = thread::spawn(move || follow(&of_reader, 2));
-        let backup = thread::spawn(move || {
-            let store = read(&of_backup, 3);
-            let (manifest, frozen) = manifest_of(&store, &label(), &Selection::Store).unwrap();
-            let rows: Vec<u64> = manifest.tables.iter().map(|table| table.fingerprints.rows).collect();
+    let files = prepared();
+    let store = write(&files);
+    let repository = store.create_repository("r", "file:///repository").unwrap();
+    store.backup(&repository, &BackupOptions::new(label())).unwrap();
+    TABLES.iter().for_each(|name| add_row(&table(&store, name)));
+    let undo = store.restore(&repository, &RestoreOptions::new(label())).unwrap().undo.unwrap();
+    drop((repository, store));
+    interleave(files, move |mut scene| {
+        scene.process(|sim| follow(sim, 2));
+        scene.process(|sim| {
+            let rows = back_up(sim, 3);
             assert!(rows == [1, 1, 1] || rows == [2, 2, 2], "{rows:?}");
-            frozen.tables.iter().for_each(|(_, _, _, version)| read_all(&store, version));
         });
-        let store = undisturbed(|| write(&sim));
-        let writer = thread::spawn(move || {
+        scene.thread(move |store| {
             store.undo(undo).unwrap();
             store.collect().unwrap();
         });
-        [reader, backup, writer].into_iter().for_each(|thread| thread.join().unwrap());
+        let sim = scene.end();
         let store = undisturbed(|| write(&sim));
-        assert_eq!(store.table("d", "a").unwrap().version().row_count(), 2);
+        assert_eq!(table(&store, "a").version().row_count(), 2);
     });
 }

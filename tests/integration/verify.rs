@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use steledb::backup::BackupOptions;
 use steledb::check::{CheckLevel, CheckReport};
-use steledb::fs::SimFs;
+use steledb::fs::{Fault, FaultPlan, SimFs};
 use steledb::progress::{Cancel, Observer, Phase, Progress};
 use steledb::restore::RestoreOptions;
 use steledb::snapshot::Selection;
-use steledb::{Label, Result, Store, StoreOptions};
+use steledb::{Clock, Label, RecoverOptions, Result, Store, StoreOptions, Version};
 
 use crate::support::{REPOSITORY, ROOT, Shown, create_orders, load_orders, options, shown};
 
@@ -174,6 +174,116 @@ fn missing_and_swapped_files_are_named() {
     sim.corrupt(&segments[0], |bytes| *bytes = other);
     let report = open(&sim).unwrap().verify(CheckLevel::Fast, &Observer::silent()).unwrap();
     assert!(names_only(&report, &segments[0]), "{report:#?}");
+}
+
+/// The segments that a version of `sales.orders` names.
+fn segments_at(store: &Store, version: u64) -> Vec<PathBuf> {
+    let version = store.table("sales", "orders").unwrap().version_at(Version::new(version)).unwrap();
+    version.segments().map(|segment| version.layout.segment(&segment.name)).collect()
+}
+
+/// The partition `early` of version 3 is empty in version 4 and has other rows in version 5; in version 6 all are empty.
+fn with_older_versions() -> SimFs {
+    let sim = small();
+    let store = open(&sim).unwrap();
+    let table = store.table("sales", "orders").unwrap();
+    load_orders(&table, 100..140).unwrap();
+    table.truncate_partition("early").unwrap();
+    load_orders(&table, 0..10).unwrap();
+    table.truncate().unwrap();
+    sim
+}
+
+#[test]
+fn damaged_segments_of_older_versions_are_named_with_the_newest_version_that_has_them() {
+    let base = with_older_versions();
+    let store = open(&base).unwrap();
+    let newest = store.table("sales", "orders").unwrap().version();
+    assert_eq!((newest.version.get(), newest.segments().count()), (6, 0));
+    let of_first = segments_at(&store, 3);
+    let of_last = segments_at(&store, 5);
+    drop((newest, store));
+    let mut tried = 0;
+    for file in of_first.iter().chain(of_last.iter().filter(|file| !of_first.contains(file))) {
+        let last = if of_last.contains(file) { 5 } else { 3 };
+        for one in harms(size(&base, file), 401).map(Some).chain([None]) {
+            let sim = base.fork();
+            match one {
+                Some(one) => harm(&sim, file, one),
+                None => sim.fs().remove_file(file).unwrap(),
+            }
+            tried += 1;
+            let report = open(&sim).unwrap().verify(CheckLevel::Full, &Observer::silent()).unwrap();
+            assert!(names_only(&report, file) && report.damaged.len() == 1, "{one:?}: {report:#?}");
+            assert_eq!(report.damaged[0].belongs_to, format!("table sales.orders, version {last}"));
+            assert!(Path::new(ROOT).join(&report.damaged[0].file) == *file);
+        }
+    }
+    println!("{tried} damages of segments of older versions");
+}
+
+#[test]
+fn a_segment_that_was_removed_and_brought_back_is_checked_once() {
+    let sim = small();
+    let store = open(&sim).unwrap();
+    let table = store.table("sales", "orders").unwrap();
+    let files = || {
+        let report = store.verify(CheckLevel::Full, &Observer::silent()).unwrap();
+        assert!(report.is_sound(), "{report:#?}");
+        report.files
+    };
+    let before = files();
+    // Each of these is one more file of the log and no segment.
+    table.drop_partition("early").unwrap();
+    assert_eq!(files(), before + 1, "in the recycle bin and in an older version");
+    table.recover_partition("early", &RecoverOptions::default()).unwrap();
+    assert_eq!(files(), before + 2, "in the newest version and in older ones");
+    table.drop_partition("early").unwrap();
+    table.recover_partition("early", &RecoverOptions::default()).unwrap();
+    table.truncate().unwrap();
+    assert_eq!(files(), before + 5, "in older versions alone, and removed twice");
+}
+
+#[test]
+fn segments_that_were_collected_are_not_missed() {
+    let sim = with_older_versions();
+    let options = StoreOptions { version_keep_ms: Some(-10), ..options(sim.fs(), 2) };
+    let store = Store::open_with(ROOT, options).unwrap();
+    let files = || store.verify(CheckLevel::Full, &Observer::silent()).unwrap().files;
+    let before = files();
+    let collected = store.collect().unwrap().segments;
+    assert!(collected > 0);
+    // The new horizon is a version.
+    assert_eq!(files(), before + 1 - collected);
+    assert!(store.verify(CheckLevel::Full, &Observer::silent()).unwrap().is_sound());
+}
+
+/// Collects what it can before a check reads the segments.
+struct Collecting(Store);
+
+impl Progress for Collecting {
+    fn begin(&self, phase: Phase, _: u64, _: u64) {
+        if phase == Phase::Verify {
+            assert!(self.0.collect().unwrap().segments > 0);
+        }
+    }
+    fn advance(&self, _: Phase, _: u64, _: u64) {}
+    fn end(&self, _: Phase) {}
+}
+
+#[test]
+fn a_check_of_a_reader_whom_the_collector_cannot_see_takes_no_collected_segment_for_damage() {
+    let sim = with_older_versions();
+    let clock = Clock::manual(1_700_000_000_000);
+    let options = |seed| StoreOptions { version_keep_ms: Some(-10), clock: clock.clone(), ..options(sim.fs(), seed) };
+    let writer = Store::open_with(ROOT, options(2)).unwrap();
+    sim.plan(Some(FaultPlan { at: 0, fault: Fault::Denied }));
+    let reader = Store::open_read_only(ROOT, options(3)).unwrap();
+    assert!(sim.fault_happened(), "the file in holds/ cannot be made");
+    sim.plan(None);
+    let observer = Observer::new(Arc::new(Collecting(writer)), Cancel::new());
+    let report = reader.verify(CheckLevel::Full, &observer).unwrap();
+    assert!(report.is_sound(), "{:#?}", report.damaged);
 }
 
 #[test]

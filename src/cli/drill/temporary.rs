@@ -1,95 +1,60 @@
-//! Where a drill restores to if nobody names a directory: one of its own among the system's temporary files.
-//!
-//! As long as the process lives it holds the lock of a file in that directory. So whoever comes next can tell what
-//! processes that were killed left, without a clock, and removes it.
+//! Where a drill restores to if nobody names a directory: one of its own among the system's temporary files. What drills
+//! that were killed left there is removed by the next one.
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{EntryKind, Fs, LockFile};
-use crate::id::{IdSource, OperationId};
+use crate::error::Result;
+use crate::fs::{Fs, LockedDir, LockedDirs};
+use crate::id::IdSource;
 
 const PREFIX: &str = "stele-drill-";
-const LOCK: &str = "lock";
 const SCRATCH: &str = "scratch";
-/// Who cleans up and sees a fresh directory before it is locked takes it for a dead one.
-const ATTEMPTS_MAX: u32 = 100;
 
 /// A directory; removed when dropped.
 pub(super) struct Temporary {
-    fs: Fs,
-    dir: PathBuf,
-    _lock: LockFile,
+    dir: LockedDir,
 }
 
 impl Temporary {
     /// Makes a fresh one in `parent`, and removes those of dead processes.
     pub(super) fn make(parent: &Path) -> Result<Temporary> {
         let fs = Fs::os();
-        remove_dead(&fs, parent);
-        for _ in 0..ATTEMPTS_MAX {
-            let dir = fresh_path(parent);
-            fs.create_dir_all(&dir)?;
-            match fs.lock_exclusive(&dir.join(LOCK)) {
-                Ok(lock) => return Ok(Temporary { fs, dir, _lock: lock }),
-                Err(error) if error.is(ErrorKind::Conflict) || error.is(ErrorKind::NotFound) => {}
-                Err(error) => return Err(error),
-            }
+        if fs.entry(parent)?.is_none() {
+            fs.create_dir_all(parent)?;
         }
-        Err(Error::conflict(format!(
-            "{} is being cleaned by other processes all the time: try again",
-            parent.display()
-        )))
+        Ok(Temporary { dir: LockedDir::make(&fs, &dirs(parent), &IdSource::system())? })
     }
 
     /// A name in it that nothing has.
     pub(super) fn scratch(&self) -> PathBuf {
-        self.dir.join(SCRATCH)
+        self.dir.path().join(SCRATCH)
     }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if let Err(error) = remove(&self.fs, &self.dir) {
-            eprintln!("stele: {} stays: {error}", self.dir.display());
+        if let Err(error) = self.dir.remove() {
+            eprintln!("stele: {} stays: {error}", self.dir.path().display());
         }
     }
 }
 
 /// A name that nothing has. What is made under it without the lock of a [`Temporary`] is never taken for dead.
 pub(super) fn fresh_path(parent: &Path) -> PathBuf {
-    parent.join(format!("{PREFIX}{}", OperationId::random(&IdSource::system())))
+    dirs(parent).fresh_path(&IdSource::system())
 }
 
-/// The lock file goes last, or nobody could tell that the rest of a removal that was cut off is dead.
-fn remove(fs: &Fs, dir: &Path) -> Result<()> {
-    fs.remove_tree(&dir.join(SCRATCH))?;
-    fs.remove_tree(dir)
-}
-
-/// Only garbage is touched, so what cannot be removed is not worth an error.
-fn remove_dead(fs: &Fs, parent: &Path) {
-    let entries = fs.list(parent).unwrap_or_default();
-    let is_ours = |name: &str| name.strip_prefix(PREFIX).is_some_and(|id| id.parse::<OperationId>().is_ok());
-    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Directory && is_ours(&entry.name)) {
-        let dir = parent.join(&entry.name);
-        // Without a lock file it was kept, or is not ours. The lock is held until the directory is gone, so that its owner,
-        // who may be about to take it, cannot.
-        let removed = match fs.lock_to_remove(&dir.join(LOCK)) {
-            Ok(Some(_lock)) => remove(fs, &dir),
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = removed {
-            tracing::debug!(%error, "the directory of a drill stays");
-        }
-    }
+fn dirs(parent: &Path) -> LockedDirs {
+    // What is to be kept has no lock file.
+    LockedDirs { parent: parent.to_owned(), prefix: PREFIX, all_have_locks: false }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    const LOCK: &str = "lock";
 
     /// The directory of a drill that restored something and was killed.
     fn dead(parent: &Path) -> PathBuf {
@@ -122,7 +87,7 @@ mod tests {
         assert!(dead.iter().all(|dir| !dir.exists()));
         assert!(living.scratch().is_dir() && target.join(SCRATCH).is_dir() && link.is_symlink());
         assert!(strange.iter().all(|dir| dir.join("store").is_dir()));
-        let dirs = [living.dir.clone(), next.dir.clone()];
+        let dirs = [&living, &next].map(|temporary| temporary.dir.path().to_owned());
         drop((living, next));
         assert!(dirs.iter().all(|dir| !dir.exists()));
     }
