@@ -126,6 +126,13 @@ random_ids! {
     #[doc = "Identity of an operation that works in `staging/`."] OperationId, "an operation id";
     #[doc = "Identity of an undo record in the catalog."] UndoId, "an undo id";
     #[doc = "Identity of an entry of the recycle bin."] RecycleId, "a recycle id";
+    #[doc = "Identity of a file of deletion vectors; in its name as a UUID."] VectorFileId, "the id of a vector file";
+}
+
+/// 128 bits as a UUID is written, 8-4-4-4-12, which is what Delta asks for.
+pub(crate) fn uuid_text(value: u128) -> String {
+    let hex = format!("{value:032x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 fn parse_hex_128(text: &str) -> Option<u128> {
@@ -182,6 +189,15 @@ numbers! {
     #[doc = "A partition of a table, never reused within it; name of its directory. Starts at 1."] PartitionId(u64);
     #[doc = "A bucket of a partition; with the partition it names a tablet."] BucketIndex(u32);
     #[doc = "A column of a table and its Parquet `field_id`, never reused within it. Starts at 1."] ColumnId(u32);
+}
+
+impl PartitionId {
+    /// The partition whose directory has this name; anything but the canonical spelling is none, so that no path read from
+    /// disk reaches the file system (I10).
+    pub(crate) fn of_directory(name: &str) -> Option<PartitionId> {
+        let id = name.parse::<u64>().ok().filter(|id| *id > 0)?;
+        (id.to_string() == name).then_some(PartitionId(id))
+    }
 }
 
 /// A tablet: one bucket of one partition of a table. Written `<partition id>/<bucket>`.
@@ -254,12 +270,36 @@ fn parse_segment_name(delta_path: &str) -> Option<SegmentName> {
     let (partition, file) = delta_path.split_once('/')?;
     let mut parts = file.strip_suffix(".parquet")?.split('-');
     let name = SegmentName {
-        partition: PartitionId::new(partition.parse().ok()?),
+        partition: PartitionId::of_directory(partition)?,
         bucket: BucketIndex::new(parts.next()?.parse().ok()?),
         rowset: parts.next()?.parse().ok()?,
         number: parts.next()?.parse().ok()?,
     };
-    (parts.next().is_none() && name.partition.get() > 0).then_some(name)
+    parts.next().is_none().then_some(name)
+}
+
+/// The name of a file of deletion vectors within its table: unique for ever, because its id is random.
+///
+/// ```
+/// use steledb::{PartitionId, VectorFileId, VectorFileName};
+/// let id: VectorFileId = "d2c639aa8816431aaaf6d3fe2512ff61".parse()?;
+/// let name = VectorFileName { partition: PartitionId::new(7), id };
+/// assert_eq!(name.delta_path(), "7/deletion_vector_d2c639aa-8816-431a-aaf6-d3fe2512ff61.bin");
+/// # Ok::<(), steledb::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VectorFileName {
+    /// The partition in whose directory it lies.
+    pub partition: PartitionId,
+    /// What tells it from the others there.
+    pub id: VectorFileId,
+}
+
+impl VectorFileName {
+    /// `<partition id>/deletion_vector_<UUID>.bin`.
+    pub fn delta_path(&self) -> String {
+        format!("{}/deletion_vector_{}.bin", self.partition, uuid_text(self.id.to_u128()))
+    }
 }
 
 /// The name of a database, table, partition, column, view or repository: 1 to 255 bytes of UTF-8 without control
@@ -377,59 +417,4 @@ text_impls!(Name, Label);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_round_trip_and_refuse_other_spellings() {
-        let id = TableId::random(&IdSource::seeded(1));
-        assert_eq!(id.to_string().parse::<TableId>().unwrap(), id);
-        assert_ne!(id, TableId::random(&IdSource::seeded(2)));
-        for bad in [
-            "",
-            "12",
-            &id.to_string().to_uppercase().replace(|c: char| c.is_ascii_digit(), "A"),
-            &format!("+{}", &id.to_string()[1..]),
-        ] {
-            assert!(bad.parse::<TableId>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn segment_names_have_one_spelling() {
-        let rowset = RowsetId::random(&IdSource::seeded(7));
-        let name = SegmentName { partition: PartitionId::new(12), bucket: BucketIndex::new(3), rowset, number: 4 };
-        assert_eq!(SegmentName::parse(&name.delta_path()).unwrap(), name);
-        let upper = rowset.to_string().to_uppercase();
-        for bad in [
-            String::new(),
-            name.file_name(),
-            format!("12/../3-{rowset}-4.parquet"),
-            format!("/12/3-{rowset}-4.parquet"),
-            format!("./12/3-{rowset}-4.parquet"),
-            format!("012/3-{rowset}-4.parquet"),
-            format!("+12/3-{rowset}-4.parquet"),
-            format!("0/3-{rowset}-4.parquet"),
-            format!("12/03-{rowset}-4.parquet"),
-            format!("12/3-{rowset}-+4.parquet"),
-            format!("12/3-{rowset}-4-5.parquet"),
-            format!("12/3-{rowset}.parquet"),
-            format!("12/3-{rowset}-4.parquet "),
-            format!("12/3-{rowset}-4294967296.parquet"),
-            format!("12/3-{upper}-4.parquet"),
-            "x".repeat(1 << 20),
-        ] {
-            let error = SegmentName::parse(&bad).unwrap_err();
-            assert!(error.to_string().len() < 500, "{error}");
-        }
-    }
-
-    #[test]
-    fn names_are_bounded_and_never_paths() {
-        assert!(Name::new("x".repeat(255)).is_ok());
-        for bad in ["", &"x".repeat(256), "../x", "a/b", "a\\b", "a\0b", " a", "a\n"] {
-            assert!(Name::new(bad).is_err(), "{bad:?}");
-        }
-        assert!(Name::new("Ort").unwrap().same_ignoring_case("oRT"));
-    }
-}
+mod tests;

@@ -27,6 +27,8 @@ pub const VARCHAR_BYTES_MAX: u32 = 1_048_576;
 pub const DOCUMENT_BYTES_MAX: u64 = 1 << 30;
 /// Largest single version file or checkpoint of a table log, in bytes.
 pub const LOG_FILE_BYTES_MAX: u64 = 1 << 30;
+/// Longest deletion vector that is written into its descriptor instead of a file, in bytes.
+pub const INLINE_VECTOR_BYTES_MAX: usize = 1 << 10;
 /// Largest footer, with page indexes and bloom filters, of a segment, in bytes.
 pub const SEGMENT_TAIL_BYTES_MAX: u64 = 256 << 20;
 /// Size of the blocks of a segment that carry a CRC-32 each, in bytes.

@@ -9,7 +9,7 @@ use crate::delta::TableMetadata;
 use crate::delta::schema_string::schema_string;
 use crate::delta::wire::{Empty, damaged, parse_json, to_json};
 use crate::error::{Error, Result};
-use crate::id::TableId;
+use crate::id::{TableId, uuid_text};
 use crate::limits::FOREIGN_RETENTION_DAYS;
 use crate::schema::TableSchema;
 
@@ -54,7 +54,7 @@ pub(super) struct ConfigurationWire {
 impl MetadataWire {
     pub(super) fn of(metadata: &TableMetadata) -> MetadataWire {
         MetadataWire {
-            id: uuid_text(metadata.table),
+            id: uuid_text(metadata.table.to_u128()),
             format: FormatWire { provider: PROVIDER.to_owned(), options: Empty {} },
             schema_string: schema_string(&metadata.schema),
             partition_columns: Vec::new(),
@@ -112,12 +112,7 @@ fn retention() -> String {
     format!("interval {FOREIGN_RETENTION_DAYS} days")
 }
 
-fn uuid_text(table: TableId) -> String {
-    let hex = table.to_string();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-}
-
 fn parse_uuid(text: &str) -> Option<TableId> {
-    let table = text.replace('-', "").parse().ok()?;
-    (uuid_text(table) == text).then_some(table)
+    let table: TableId = text.replace('-', "").parse().ok()?;
+    (uuid_text(table.to_u128()) == text).then_some(table)
 }

@@ -111,6 +111,7 @@ fn target(name: &str) -> Option<(Decode, bool)> {
         "checkpoint" => (checkpoint, false),
         "blocks" => (blocks, false),
         "segment" => (segment, false),
+        "deletion_vector" => (deletion_vector, false),
         _ => return None,
     })
 }
@@ -122,7 +123,7 @@ fn no_claim_of_a_file_makes_its_decoder_set_more_aside_than_the_file_is_worth() 
         files.entry(seed.target).or_default().push(seed.bytes);
     }
     files.retain(|name, _| target(name).is_some());
-    assert_eq!(files.len(), 6);
+    assert_eq!(files.len(), 7);
     for (name, mut files) in files {
         let Some((decode, is_text)) = target(name) else { continue };
         files.sort_by_key(|bytes| std::cmp::Reverse(bytes.len()));

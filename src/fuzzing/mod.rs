@@ -12,10 +12,12 @@ mod input_seeds;
 mod memory;
 mod seeds;
 mod segment;
+mod vectors;
 
 pub use input::{arrow_ipc, csv, json_lines, nested_text};
 pub use seeds::{Seed, seeds};
 pub use segment::segment;
+pub use vectors::deletion_vector;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -113,7 +115,7 @@ mod tests {
     use super::*;
 
     type Target = fn(&[u8]);
-    const TARGETS: [(&str, Target); 11] = [
+    const TARGETS: [(&str, Target); 12] = [
         ("log", log),
         ("checkpoint", checkpoint),
         ("manifest", manifest),
@@ -125,6 +127,7 @@ mod tests {
         ("json_lines", json_lines),
         ("nested_text", nested_text),
         ("arrow_ipc", arrow_ipc),
+        ("deletion_vector", deletion_vector),
     ];
 
     #[test]

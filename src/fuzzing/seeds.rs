@@ -11,7 +11,7 @@ use crate::delta::unseal;
 use crate::error::{Error, Result};
 use crate::format::{CatalogRecord, DocumentKind, decode_document, encode_document};
 use crate::fs::{Fs, SimFs};
-use crate::fuzzing::input_seeds;
+use crate::fuzzing::{input_seeds, vectors};
 use crate::id::{IdSource, Label, Name};
 use crate::limits::{BLOCK_BYTES, CHECKPOINT_INTERVAL, LOG_FILE_BYTES_MAX};
 use crate::load::{LoadOptions, LoadSource};
@@ -32,8 +32,8 @@ pub struct Seed {
     pub bytes: Vec<u8>,
 }
 
-/// Inputs for every target: the files of a store with one table, some loads, a dropped partition and a snapshot, and files to
-/// load.
+/// Inputs for every target: the files of a store with one table, some loads, a dropped partition and a snapshot, files to
+/// load, and deletion vectors.
 pub fn seeds() -> Result<Vec<Seed>> {
     let fs = SimFs::new().fs();
     let store = Store::create_with(Path::new("/store"), options(fs.clone()))?;
@@ -54,6 +54,7 @@ pub fn seeds() -> Result<Vec<Seed>> {
     seeds.extend(of_catalog(&fs, &store)?);
     seeds.push(Seed { target: "envelope", bytes: encode_document(DocumentKind::Manifest, &manifest)? });
     seeds.extend(input_seeds::seeds()?);
+    seeds.extend(vectors::seeds()?);
     Ok(seeds)
 }
 

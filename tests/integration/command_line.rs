@@ -256,6 +256,26 @@ fn damaged_segment_is_named_by_verify_and_inspect() {
     }
 }
 
+#[test]
+fn files_of_deletion_vectors_are_shown_and_damage_of_them_is_named() {
+    let shell = Shell::with_rows();
+    let name = "deletion_vector_d2c639aa-8816-431a-aaf6-d3fe2512ff61.bin";
+    // Of positions 0 and 9, as Spark writes it.
+    let mut bytes = b"\x01\0\0\0\x24\xd1\xd3\x39\x64\x01\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+    bytes.extend(b"\x3a\x30\0\0\x01\0\0\0\0\0\x01\0\x10\0\0\0\0\0\x09\0\x2a\x67\x18\x46");
+    fs::write(shell.path(name), &bytes).unwrap();
+    let text = shell.ok(&["inspect", name]);
+    assert!(text.starts_with("deletion vectors, 45 bytes, 1 vectors"), "{text}");
+    assert!(text.contains("vector     at 1, 36 bytes, 2 rows: 0, 9\n"), "{text}");
+    for at in [0, 4, 30, 44] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        fs::write(shell.path(name), damaged).unwrap();
+        let (code, text) = shell.fails(&["inspect", name]);
+        assert!(code == 3 && text.contains(name), "{code}: {text}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn interrupted_demo_ends_with_130_and_leaves_nothing() {

@@ -8,7 +8,8 @@ cd "$(dirname "$0")"
 seconds="${1:-60}"
 shift || true
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(log checkpoint manifest catalog envelope blocks segment csv json_lines nested_text arrow_ipc)
+[ "${#targets[@]}" -gt 0 ] || targets=(log checkpoint manifest catalog envelope blocks segment csv json_lines nested_text arrow_ipc
+    deletion_vector)
 export RUSTC_BOOTSTRAP=1
 
 cargo run --quiet --release --bin seeds -- corpus

@@ -4,18 +4,20 @@
 mod document;
 mod log;
 mod segment;
+mod vectors;
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::cli::{Ended, output};
+use crate::delta::is_vector_file;
 use crate::error::{Error, Result};
 use crate::fs::Fs;
 
 #[derive(Args)]
 pub(super) struct InspectArguments {
-    /// The file: STELE, a catalog, manifest, pin, outcome or label, a log version, a checkpoint, a segment, ….
+    /// The file: STELE, a catalog, manifest, pin, outcome or label, a log version, a checkpoint, a segment, deletion vectors, ….
     file: PathBuf,
 }
 
@@ -25,6 +27,7 @@ enum Kind {
     Document,
     LogVersion,
     Parquet,
+    Vectors,
 }
 
 pub(super) fn run(arguments: &InspectArguments) -> Result<Ended> {
@@ -34,9 +37,11 @@ pub(super) fn run(arguments: &InspectArguments) -> Result<Ended> {
         Some(Kind::Document) => document::describe(&bytes, &file)?,
         Some(Kind::LogVersion) => log::describe_version(&bytes, &file)?,
         Some(Kind::Parquet) => segment::describe(&bytes, &file)?,
+        Some(Kind::Vectors) => vectors::describe(&bytes, &file)?,
         None => {
             return Err(Error::invalid(format!(
-                "{file} is none of ours: it is neither a stele document, a log version nor a Parquet file"
+                "{file} is none of ours: it is neither a stele document, a log version, a Parquet file nor a file of deletion \
+                 vectors"
             )));
         }
     };
@@ -49,6 +54,9 @@ pub(super) fn run(arguments: &InspectArguments) -> Result<Ended> {
 fn kind_of(bytes: &[u8]) -> Option<Kind> {
     if bytes.starts_with(b"PAR1") {
         return Some(Kind::Parquet);
+    }
+    if is_vector_file(bytes) {
+        return Some(Kind::Vectors);
     }
     if bytes.starts_with(b"{\"stele\":\"") {
         return Some(Kind::Document);
@@ -66,6 +74,9 @@ mod tests {
         assert_eq!(kind_of(b"{\"stele\":\"catalog\",\"format\":1"), Some(Kind::Document));
         assert_eq!(kind_of(b"{\"commitInfo\":{}}\n"), Some(Kind::LogVersion));
         assert_eq!(kind_of(b"{\"stele\":{\"blake3\":\"\"}}"), None);
+        // A wrong version or length is for the decoder to tell.
+        assert_eq!(kind_of(b"\x02\0\0\0\x28\xd1\xd3\x39\x64"), Some(Kind::Vectors));
+        assert_eq!(kind_of(b"\x01\0\0\0\x28\xd0\xd3\x39\x64"), None);
         assert_eq!(kind_of(b""), None);
     }
 }
