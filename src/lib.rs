@@ -77,6 +77,7 @@ mod id;
 #[cfg(test)]
 #[path = "interleavings/tests.rs"]
 mod interleavings;
+pub mod job;
 mod limits;
 pub mod load;
 mod pool;
@@ -90,6 +91,8 @@ pub mod schema;
 mod segment;
 mod segment_meta;
 pub mod snapshot;
+#[cfg(feature = "sql")]
+pub mod sql;
 mod store;
 mod sync;
 mod table;

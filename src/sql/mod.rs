@@ -1,0 +1,5 @@
+//! SQL: StarRocks' statements.
+
+mod ast;
+mod parser;
+mod query;

@@ -1,0 +1,1 @@
+//! Queries: planned and run by DataFusion over scans of our own.
