@@ -170,6 +170,11 @@ impl Observer {
         }
     }
 
+    /// What stops the operation.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
     /// See [`Progress::begin`]. The phase ends when the guard is dropped.
     pub fn begin(&self, phase: Phase, items_total: u64, bytes_total: u64) -> PhaseGuard<'_> {
         if let Some(progress) = &self.progress {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow::datatypes::{DataType as ArrowType, FieldRef, Schema};
+use arrow::datatypes::{DataType as ArrowType, Schema};
 use bytes::Bytes;
 use clap::Args;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -15,7 +15,7 @@ use crate::fs::Fs;
 use crate::id::Label;
 use crate::limits::ERROR_FILE_ROWS_MAX;
 use crate::load::{LoadOptions, LoadReport, csv_sample, first_lines, ipc_schema};
-use crate::schema::{ColumnSpec, DataType, StructField, TableSpec};
+use crate::schema::{ColumnSpec, DataType, TableSpec};
 use crate::store::{Store, Table};
 
 /// How much of a text file is looked at to guess its columns.
@@ -149,7 +149,7 @@ fn create(store: &Store, arguments: &LoadArguments, format: Format) -> Result<(T
     for field in schema.fields() {
         let data_type = match format {
             Format::Csv | Format::Json => guessed_type(field.data_type()),
-            Format::Parquet | Format::Arrow => column_type(field.data_type()),
+            Format::Parquet | Format::Arrow => DataType::from_arrow(field.data_type()),
         };
         let data_type = data_type.ok_or_else(|| {
             Error::unsupported(format!(
@@ -210,61 +210,17 @@ fn guessed_type(arrow: &ArrowType) -> Option<DataType> {
     match arrow {
         ArrowType::Null => Some(DataType::String),
         nested if nested.is_nested() => Some(DataType::Json),
-        scalar => column_type(scalar),
+        scalar => DataType::from_arrow(scalar),
     }
-}
-
-fn column_type(arrow: &ArrowType) -> Option<DataType> {
-    Some(match arrow {
-        ArrowType::Boolean => DataType::Boolean,
-        ArrowType::Int8 => DataType::TinyInt,
-        ArrowType::Int16 | ArrowType::UInt8 => DataType::SmallInt,
-        ArrowType::Int32 | ArrowType::UInt16 => DataType::Int,
-        ArrowType::Int64 | ArrowType::UInt32 => DataType::BigInt,
-        ArrowType::UInt64 => DataType::LargeInt,
-        ArrowType::Float16 | ArrowType::Float32 => DataType::Float,
-        ArrowType::Float64 => DataType::Double,
-        ArrowType::Decimal128(precision, scale) => {
-            DataType::Decimal { precision: *precision, scale: u8::try_from(*scale).ok()? }
-        }
-        ArrowType::Date32 => DataType::Date,
-        // One with a zone becomes the wall time of UTC.
-        ArrowType::Timestamp(..) => DataType::DateTime,
-        ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View => DataType::String,
-        ArrowType::Binary | ArrowType::LargeBinary | ArrowType::BinaryView => DataType::VarBinary,
-        ArrowType::Dictionary(_, values) => column_type(values)?,
-        ArrowType::List(field) | ArrowType::LargeList(field) | ArrowType::FixedSizeList(field, _) => {
-            DataType::array(column_type(field.data_type())?)
-        }
-        ArrowType::Map(entries, _) => match entries.data_type() {
-            ArrowType::Struct(fields) if fields.len() == 2 => {
-                DataType::map(column_type(fields[0].data_type())?, column_type(fields[1].data_type())?)
-            }
-            _ => return None,
-        },
-        ArrowType::Struct(fields) => {
-            let field = |field: &FieldRef| StructField::new(field.name(), column_type(field.data_type())?).ok();
-            DataType::Struct(fields.iter().map(field).collect::<Option<_>>()?)
-        }
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use arrow::datatypes::TimeUnit;
-
     use super::*;
 
     #[test]
-    fn types_without_a_column_type_are_none() {
-        assert_eq!(column_type(&ArrowType::UInt64), Some(DataType::LargeInt));
-        assert_eq!(column_type(&ArrowType::Decimal128(10, -2)), None);
-        let timestamp = |zone: Option<&str>| ArrowType::Timestamp(TimeUnit::Nanosecond, zone.map(Into::into));
-        assert_eq!(column_type(&timestamp(None)), Some(DataType::DateTime));
-        assert_eq!(column_type(&timestamp(Some("UTC"))), Some(DataType::DateTime));
-        assert_eq!(column_type(&ArrowType::Null), None);
+    fn a_column_without_values_is_text() {
         assert_eq!(guessed_type(&ArrowType::Null), Some(DataType::String));
     }
 }

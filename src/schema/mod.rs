@@ -1,6 +1,7 @@
 //! What a table looks like: columns, key model, partitioning, distribution. Values only, no I/O.
 //! The types are StarRocks'; their Arrow and Delta forms are in DESIGN section 1 and `docs/format.md`.
 
+mod arrow_type;
 mod auto_partition;
 mod bucket;
 mod column;
