@@ -5,6 +5,7 @@
 mod backup;
 mod bench;
 mod collect;
+mod completions;
 mod demo;
 mod drill;
 mod init;
@@ -17,8 +18,10 @@ mod output;
 mod recycle;
 mod repository;
 mod restore;
+mod rows;
 mod scan;
 mod snapshot;
+mod sql;
 mod tables;
 mod terminal;
 mod tpch;
@@ -45,6 +48,7 @@ const EXAMPLES: &str = "\
 Examples:
   stele demo                                      the main job, on real data
   stele init /data/store                          makes a store
+  stele sql -c "SELECT count(*) FROM sales.flights"
   stele load sales.flights flights.parquet --create
   stele scan sales.flights --limit 5
   stele repository create nas file:///backups
@@ -72,6 +76,8 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Makes a store.
     Init(init::InitArguments),
+    /// Runs SQL: statements, a script, or a prompt.
+    Sql(sql::SqlArguments),
     /// Lists the tables with their rows and bytes, or describes one.
     #[command(visible_alias = "show")]
     Tables(tables::TablesArguments),
@@ -108,6 +114,8 @@ enum Command {
     Inspect(inspect::InspectArguments),
     /// Removes what nothing names any more.
     Collect,
+    /// Prints completions for a shell: `stele completions bash > /etc/bash_completion.d/stele`.
+    Completions(completions::CompletionsArguments),
 }
 
 /// How a command that did not fail ended.
@@ -161,6 +169,7 @@ fn run(session: &Session, command: Command) -> Result<Ended> {
         Command::Demo(arguments) => demo::run(session, &arguments),
         Command::Bench(arguments) => bench::run(session, &arguments),
         Command::Init(arguments) => init::run(session, &arguments),
+        Command::Sql(arguments) => sql::run(session, &arguments),
         Command::Tables(arguments) => tables::run(session, &arguments),
         Command::Load(arguments) => load::run(session, &arguments),
         Command::Scan(arguments) => scan::run(session, &arguments),
@@ -176,6 +185,7 @@ fn run(session: &Session, command: Command) -> Result<Ended> {
         Command::Verify(arguments) => verify::run(session, &arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Collect => collect::run(session),
+        Command::Completions(arguments) => completions::run(&arguments),
     }
 }
 

@@ -1,15 +1,12 @@
 //! `stele scan`: rows of a table as a text table, as CSV or as JSON lines.
 
 use arrow::array::RecordBatch;
-use arrow::csv::WriterBuilder;
-use arrow::error::ArrowError;
-use arrow::util::pretty::pretty_format_batches;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use crate::cli::json_text::{nested_as_text, row_as_object};
 use crate::cli::names::TableName;
+use crate::cli::rows::{RowFormat, RowPrinter};
 use crate::cli::{Ended, Session, output};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{Label, Version};
 use crate::predicate::{Comparison, Predicate};
 use crate::scan::{Scan, ScanCounters};
@@ -17,14 +14,6 @@ use crate::schema::{TableSchema, Value};
 
 /// Rows of a text table unless `--limit` says otherwise: it is built in memory and meant for eyes.
 const TABLE_ROWS_DEFAULT: u64 = 20;
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Csv,
-    /// One object a line.
-    Json,
-}
 
 #[derive(Args)]
 pub(super) struct ScanArguments {
@@ -42,7 +31,7 @@ pub(super) struct ScanArguments {
     limit: Option<u64>,
     /// How rows are printed; ARRAY, MAP and STRUCT are JSON text in every format.
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    format: RowFormat,
     /// An older version of the table.
     #[arg(long, value_name = "VERSION")]
     at_version: Option<u64>,
@@ -85,18 +74,14 @@ pub(super) fn run(session: &Session, arguments: &ScanArguments) -> Result<Ended>
         builder = builder.columns(&arguments.columns);
     }
     let limit = match (arguments.limit, arguments.format) {
-        (None, Format::Table) => Some(TABLE_ROWS_DEFAULT),
+        (None, RowFormat::Table) => Some(TABLE_ROWS_DEFAULT),
         (limit, _) => limit,
     };
     if let Some(rows) = limit {
         builder = builder.limit(rows);
     }
     let scan = builder.plan()?;
-    match arguments.format {
-        Format::Table => print_table(session, &scan, limit.unwrap_or(u64::MAX))?,
-        Format::Csv => print_csv(session, &scan, limit.unwrap_or(u64::MAX))?,
-        Format::Json => print_json(session, &scan, limit.unwrap_or(u64::MAX))?,
-    }
+    print(session, &scan, arguments.format, limit.unwrap_or(u64::MAX))?;
     if arguments.counters {
         print_counters(&scan.counters());
     }
@@ -173,37 +158,10 @@ fn each_batch(
     Ok(())
 }
 
-fn print_table(session: &Session, scan: &Scan, rows_max: u64) -> Result<()> {
-    let mut batches = vec![nested_as_text(&RecordBatch::new_empty(scan.schema())).map_err(cannot_show)?];
-    each_batch(session, scan, rows_max, |batch| {
-        batches.push(nested_as_text(batch).map_err(cannot_show)?);
-        Ok(())
-    })?;
-    output::line(pretty_format_batches(&batches).map_err(cannot_show)?.to_string())
-}
-
-fn print_csv(session: &Session, scan: &Scan, rows_max: u64) -> Result<()> {
-    let mut writer = WriterBuilder::new().with_header(true).build(std::io::stdout().lock());
-    // An empty batch makes the writer print the header of a table without rows.
-    let mut write = |batch: &RecordBatch| writer.write(&nested_as_text(batch)?);
-    write(&RecordBatch::new_empty(scan.schema())).map_err(cannot_show)?;
-    each_batch(session, scan, rows_max, |batch| write(batch).map_err(cannot_show))
-}
-
-fn print_json(session: &Session, scan: &Scan, rows_max: u64) -> Result<()> {
-    each_batch(session, scan, rows_max, |batch| {
-        (0..batch.num_rows()).try_for_each(|row| output::line(row_as_object(batch, row).map_err(cannot_show)?))
-    })
-}
-
-fn cannot_show(error: ArrowError) -> Error {
-    match error {
-        ArrowError::IoError(_, source) => output::error(source),
-        ArrowError::CsvError(message) if message.contains("Broken pipe") => {
-            output::error(std::io::ErrorKind::BrokenPipe.into())
-        }
-        other => Error::new(ErrorKind::Unsupported, format!("cannot show these rows: {other}")),
-    }
+fn print(session: &Session, scan: &Scan, format: RowFormat, rows_max: u64) -> Result<()> {
+    let mut printer = RowPrinter::new(format, scan.schema())?;
+    each_batch(session, scan, rows_max, |batch| printer.batch(batch))?;
+    printer.finish().map(drop)
 }
 
 fn print_counters(counters: &ScanCounters) {

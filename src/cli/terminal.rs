@@ -13,7 +13,8 @@ use crate::progress::{Cancel, Observer, Phase, Progress};
 
 /// The terminal of this process.
 pub(super) struct Terminal {
-    cancel: Cancel,
+    /// What Ctrl-C cancels; a prompt begins each statement with a new one.
+    cancel: Arc<Mutex<Cancel>>,
     bars: Option<MultiProgress>,
 }
 
@@ -21,11 +22,14 @@ impl Terminal {
     /// Takes over Ctrl-C and SIGTERM: the running operation stops before its commit point and cleans up. Pressed again,
     /// the process ends at once; what it leaves is removed when the store is next opened for writing.
     pub(super) fn new() -> Result<Terminal> {
-        let cancel = Cancel::new();
+        let cancel = Arc::new(Mutex::new(Cancel::new()));
         let handle = cancel.clone();
-        ctrlc::set_handler(move || match handle.is_cancelled() {
-            true => std::process::exit(i32::from(super::EXIT_CANCELLED)),
-            false => handle.cancel(),
+        ctrlc::set_handler(move || {
+            let cancel = handle.lock().unwrap_or_else(PoisonError::into_inner);
+            match cancel.is_cancelled() {
+                true => std::process::exit(i32::from(super::EXIT_CANCELLED)),
+                false => cancel.cancel(),
+            }
         })
         .map_err(|error| Error::invalid("cannot handle Ctrl-C in this process").with_source(error))?;
         let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
@@ -40,7 +44,7 @@ impl Terminal {
             }
             None => Arc::new(Lines { operation: operation.to_owned(), running: Mutex::default() }),
         };
-        Observer::new(progress, self.cancel.clone())
+        Observer::new(progress, self.cancel())
     }
 
     /// As [`Terminal::observer`], but without lines where standard error is no terminal.
@@ -50,7 +54,17 @@ impl Terminal {
 
     /// An observer that shows nothing and stops when the user asks for it.
     pub(super) fn silent_observer(&self) -> Observer {
-        Observer::cancelled_by(self.cancel.clone())
+        Observer::cancelled_by(self.cancel())
+    }
+
+    /// What Ctrl-C cancels now.
+    pub(super) fn cancel(&self) -> Cancel {
+        self.cancel.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on Ctrl-C cancels what is yet to begin: what was cancelled before is over.
+    pub(super) fn renew_cancel(&self) {
+        *self.cancel.lock().unwrap_or_else(PoisonError::into_inner) = Cancel::new();
     }
 
     /// Writes a line about how far the work is to standard error, above running bars.

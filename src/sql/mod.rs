@@ -18,6 +18,8 @@ pub use answer::{Answer, Batches};
 #[cfg(feature = "cli")]
 pub(crate) use parser::is_complete;
 pub use query::{StoreCatalog, StoreTable};
+#[cfg(feature = "cli")]
+pub(crate) use session::only_reads;
 pub use session::{Prepared, Session, SessionOptions};
 
 use crate::error::Result;

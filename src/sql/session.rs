@@ -98,6 +98,12 @@ impl Session {
         self.database.as_ref()
     }
 
+    /// USE of a database.
+    pub fn use_database(&mut self, name: &str) -> Result<()> {
+        let statement = Statement::Use(Name::new(name)?);
+        self.run_at(&statement, Place { line: 1, column: 1 }, &[]).map(drop)
+    }
+
     /// Who watches and cancels the statements from now on; jobs have their own.
     pub fn observe(&mut self, observer: Observer) {
         self.observer = observer;
@@ -162,6 +168,25 @@ fn at(error: Error, place: Place) -> Error {
         Place { line: 1, column: 1 } => error,
         Place { line, column } => error.context(format!("statement at line {line}, column {column}")),
     }
+}
+
+/// Whether no statement of a script needs the store open for writing. A script that cannot be parsed is asked up to there:
+/// nothing after it is run.
+#[cfg(feature = "cli")]
+pub(crate) fn only_reads(script: &str) -> bool {
+    parse_script(script).map_while(Result::ok).all(|parsed| {
+        matches!(
+            parsed.statement,
+            Statement::Query(_)
+                | Statement::Explain { .. }
+                | Statement::ExplainBackup(_)
+                | Statement::ExplainRestore(_)
+                | Statement::Use(_)
+                | Statement::Set(..)
+                | Statement::Show(_)
+                | Statement::Cancel(_)
+        )
+    })
 }
 
 /// A value as a query sees it.
