@@ -9,6 +9,8 @@ use crate::id::Name;
 use crate::progress::Observer;
 use crate::schema::Value;
 use crate::sql::Answer;
+#[cfg(feature = "cli")]
+use crate::sql::ast::InsertTarget;
 use crate::sql::ast::Statement;
 use crate::sql::execute::Executor;
 use crate::sql::parser::{ParsedStatement, parse_script};
@@ -175,8 +177,10 @@ fn at(error: Error, place: Place) -> Error {
 #[cfg(feature = "cli")]
 pub(crate) fn only_reads(script: &str) -> bool {
     parse_script(script).map_while(Result::ok).all(|parsed| {
-        matches!(
-            parsed.statement,
+        let statement = parsed.statement;
+        let writes_files = matches!(&statement, Statement::Insert(insert) if matches!(insert.target, InsertTarget::Files(_)));
+        writes_files || matches!(
+            statement,
             Statement::Query(_)
                 | Statement::Explain { .. }
                 | Statement::ExplainBackup(_)

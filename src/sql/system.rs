@@ -31,7 +31,7 @@ impl StoreSystemTables {
 
     fn repositories(&self) -> Result<RecordBatch> {
         let mut rows = TextRows::new(&["RepoId", "RepoName", "CreateTime", "IsReadOnly", "Location"]);
-        for info in self.store.repository_infos() {
+        for info in self.store.repository_infos()? {
             let cells = [text(info.repository), text(&info.name), time(info.created_ms), text(info.read_only)];
             let [id, name, created, read_only] = cells;
             rows.row([id, name, created, read_only, Some(info.location)]);

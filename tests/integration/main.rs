@@ -35,6 +35,8 @@ mod rounds;
 mod scan;
 mod scan_pruning;
 mod snapshot;
+#[cfg(feature = "sql")]
+mod sql;
 mod support;
 mod time_travel;
 mod verify;

@@ -40,15 +40,15 @@ impl Executor<'_> {
     }
 }
 
-/// IF NOT EXISTS forgives a partition of that name.
+/// All of them in one version. IF NOT EXISTS forgives a partition of that name.
 fn add_partitions(table: &Table, item: &PartitionItem) -> Result<Answer> {
-    let version = table.version();
     let if_not_exists = matches!(item, PartitionItem::One(one) if one.if_not_exists);
-    for spec in partitions::partitions_to_add(&version, item)? {
-        let answer = forgive(table.add_partition(spec), ErrorKind::AlreadyExists, if_not_exists)?;
-        if let Some(message) = answer.message() {
-            return Ok(Answer::told(message));
-        }
+    if let PartitionItem::One(one) = item
+        && if_not_exists
+        && table.version().partition(&one.name).is_ok()
+    {
+        return Ok(Answer::told(format!("nothing to do: partition {} exists", one.name)));
     }
-    Ok(Answer::done())
+    let added = table.add_partitions(partitions::partitions_to_add(table, item)?);
+    forgive(added, ErrorKind::AlreadyExists, if_not_exists)
 }

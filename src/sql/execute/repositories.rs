@@ -69,7 +69,7 @@ impl Executor<'_> {
     pub(super) fn show_repositories(&self) -> Result<Answer> {
         let columns: &[&str] = &["RepoId", "RepoName", "CreateTime", "IsReadOnly", "Location", "Broker", "ErrMsg"];
         let mut rows = TextRows::new(columns);
-        for info in self.store.repository_infos() {
+        for info in self.store.repository_infos()? {
             // A repository that cannot be reached is listed with the reason, never the failure of the list.
             let error = self.store.check_repository(info.name.as_str()).err();
             rows.row([

@@ -15,8 +15,9 @@ impl Executor<'_> {
         if_not_exists: bool,
     ) -> Result<Answer> {
         let (database, table) = self.complete(name)?;
-        let like = self.table(like)?;
-        let made = self.store.create_table_like(database.as_str(), table.as_str(), &like);
+        let like = self.complete(like)?;
+        let like = (like.0.as_str(), like.1.as_str());
+        let made = self.store.create_table_like(database.as_str(), table.as_str(), like);
         forgive(made.map(drop), ErrorKind::AlreadyExists, if_not_exists)
     }
 
