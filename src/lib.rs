@@ -106,5 +106,5 @@ pub use id::*;
 pub use predicate::{Comparison, Predicate};
 pub use schema::{ColumnSpec, DataType, PartitionSpec, TableSchema, TableSpec, Value};
 pub use segment_meta::{SegmentMeta, SegmentSummary, SegmentTail};
-pub use store::{RecoverOptions, RecycledItem, RecycledName, Store, StoreOptions, Table};
+pub use store::{OnExistingView, RecoverOptions, RecycledItem, RecycledName, Store, StoreOptions, Table};
 pub use table::{LoadLabels, PartitionVersion, TableVersion, TabletVersion};

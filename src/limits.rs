@@ -19,6 +19,10 @@ pub const PARTITIONS_MAX: usize = 100_000;
 pub const PARTITIONS_MADE_BY_LOAD_MAX: usize = 4_096;
 /// Most tablets of a table: partitions times buckets.
 pub const TABLETS_MAX: u64 = 1_000_000;
+/// Most partitions that START … END … EVERY … stands for: more are a sign of a wrong unit.
+pub const PARTITIONS_OF_SERIES_MAX: usize = 4_096;
+/// Longest text of a view, in bytes of UTF-8.
+pub const VIEW_BYTES_MAX: usize = 1 << 20;
 /// Most rows that the error file of a load tells of; more of them are counted.
 pub const ERROR_FILE_ROWS_MAX: u64 = 1_000_000;
 /// Longest VARCHAR and CHAR, in bytes of UTF-8.

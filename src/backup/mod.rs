@@ -4,6 +4,7 @@
 //! is the one commit point. A backup that fails or is cancelled after its pin puts an outcome that says so, and its label
 //! is free again. Segments that the repository holds are neither opened nor read.
 
+mod dry_run;
 mod listing;
 mod plan;
 mod publish;
@@ -12,9 +13,13 @@ mod registry;
 mod run;
 mod upload;
 
+pub use dry_run::{BackupPlan, BackupPlanTable};
+pub use registry::RepositoryInfo;
+
 use crate::id::{BackupId, Label, Name};
 use crate::progress::Observer;
 use crate::snapshot::Selection;
+pub use crate::snapshot::{backup_timestamp, parse_backup_timestamp};
 
 /// What a backup did.
 ///

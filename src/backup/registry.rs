@@ -6,9 +6,36 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::format::{CatalogState, RepositoryEntry};
 use crate::fs::Fs;
-use crate::id::Name;
+use crate::id::{Name, RepositoryId};
 use crate::repository::{Repository, canonical_location, local_root_of};
 use crate::store::Store;
+
+/// A repository that a store knows by name.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let location = format!("file://{}", dir.path().join("backups").display());
+/// let store = steledb::Store::create(dir.path().join("store"))?;
+/// let repository = store.create_repository("disk", &location)?;
+/// let info = &store.repository_infos()?[0];
+/// assert_eq!((info.name.as_str(), info.location.as_str()), ("disk", location.as_str()));
+/// assert_eq!((info.repository, info.read_only), (repository.id(), false));
+/// store.check_repository("disk")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryInfo {
+    /// Its name in this store.
+    pub name: Name,
+    /// Identity, the same in all stores that know it.
+    pub repository: RepositoryId,
+    /// Where it is: `file:///path`.
+    pub location: String,
+    /// Whether BACKUP is refused.
+    pub read_only: bool,
+    /// When this store came to know it, milliseconds since 1970.
+    pub created_ms: i64,
+}
 
 impl Store {
     /// Makes or adopts the repository at `location` (`file:///path`) and gives it a name in this store. A fresh place is
@@ -49,6 +76,24 @@ impl Store {
     /// Names of the repositories.
     pub fn repositories(&self) -> Vec<Name> {
         self.inner.catalog.current().repositories.keys().cloned().collect()
+    }
+
+    /// The repositories with what the store knows of them, in order of name; none of them is looked at.
+    pub fn repository_infos(&self) -> Result<Vec<RepositoryInfo>> {
+        self.refresh()?;
+        let info = |(name, entry): (&Name, &RepositoryEntry)| RepositoryInfo {
+            name: name.clone(),
+            repository: entry.repository,
+            location: entry.location.clone(),
+            read_only: entry.read_only,
+            created_ms: entry.created_ms,
+        };
+        Ok(self.inner.catalog.current().repositories.iter().map(info).collect())
+    }
+
+    /// Whether a repository is there and the one it was: the error says what is wrong.
+    pub fn check_repository(&self, name: &str) -> Result<()> {
+        self.repository(name).map(drop)
     }
 
     /// Opens a repository by name; `Conflict` if another repository lies at its place now.

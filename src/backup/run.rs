@@ -70,7 +70,8 @@ impl Store {
     }
 }
 
-fn wanted(manifest: &Manifest, frozen: &Frozen) -> Result<BTreeMap<Content, Wanted>> {
+/// The contents that a backup of frozen tables names.
+pub(super) fn wanted(manifest: &Manifest, frozen: &Frozen) -> Result<BTreeMap<Content, Wanted>> {
     let versions: BTreeMap<_, _> = frozen.tables.iter().map(|(_, _, live, version)| (live.id(), version)).collect();
     wanted_of(manifest, |index, segment| {
         let table = &manifest.tables[index];

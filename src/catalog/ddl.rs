@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::recycle;
+use crate::catalog::{recycle, views};
 use crate::error::{Error, Result};
 use crate::format::{CatalogState, DatabaseEntry, TableEntry};
 use crate::id::{Name, TableId};
@@ -77,6 +77,11 @@ pub fn rename_database(state: &CatalogState, name: &str, to: &Name) -> Result<Ca
     next.databases.insert(to.clone(), entry);
     // An undo record speaks of names: it goes on speaking of the same database.
     for undone in next.undo.iter_mut().flat_map(|entry| entry.tables.iter_mut()) {
+        if undone.database.as_str() == name {
+            undone.database = to.clone();
+        }
+    }
+    for undone in next.undo.iter_mut().flat_map(|entry| entry.views.iter_mut()) {
         if undone.database.as_str() == name {
             undone.database = to.clone();
         }
@@ -185,6 +190,7 @@ pub fn check_state(state: &CatalogState) -> std::result::Result<(), String> {
         }
     }
     recycle::check(state)?;
+    views::check(state)?;
     let needed = needed_tables(state);
     let mut dropped = BTreeSet::new();
     for id in &state.dropped {

@@ -23,6 +23,12 @@ pub(super) struct RestoreArguments {
     /// Restore a table under another name; may be repeated.
     #[arg(long = "table-as", value_name = "DATABASE.TABLE=NAME")]
     table_as: Vec<String>,
+    /// Restore a view under another name; may be repeated.
+    #[arg(long = "view-as", value_name = "DATABASE.VIEW=NAME")]
+    view_as: Vec<String>,
+    /// Replace tables that have other columns, keys or buckets, too; undoing brings them back.
+    #[arg(long)]
+    replace: bool,
 }
 
 pub(super) fn run(session: &Session, arguments: &RestoreArguments) -> Result<Ended> {
@@ -37,6 +43,12 @@ pub(super) fn run(session: &Session, arguments: &RestoreArguments) -> Result<End
         let source: TableName = source.parse()?;
         options.rename_tables.insert((source.database, source.table), Name::new(target)?);
     }
+    for text in &arguments.view_as {
+        let (source, target) = renaming(text)?;
+        let source: TableName = source.parse()?;
+        options.rename_views.insert((source.database, source.table), Name::new(target)?);
+    }
+    options.replace_other_schema = arguments.replace;
     options.observer = session.terminal.observer("restore");
     let store = session.open()?;
     let repository = store.repository(&arguments.repository)?;
@@ -57,6 +69,10 @@ pub(super) fn summary(report: &RestoreReport) -> Vec<String> {
     for table in &report.tables {
         let how = if table.replaced { "replaced" } else { "restored" };
         lines.push(format!("{how} {}.{}: {} rows", table.database, table.name, output::count(table.rows)));
+    }
+    for view in &report.views {
+        let how = if view.replaced { "replaced" } else { "restored" };
+        lines.push(format!("{how} view {}.{}", view.database, view.name));
     }
     lines.push(format!(
         "fetched {} segments ({}), linked {} ({}); plan {}, fetch and verify {}, publish {}",

@@ -22,17 +22,18 @@ pub(super) fn run(session: &Session, command: &UndoCommand) -> Result<Ended> {
         UndoCommand::List => {
             let entries = session.open_to_read()?.undo_list();
             let row = |entry: &crate::format::UndoEntry| {
-                let names = entry.tables.iter().map(|table| format!("{}.{}", table.database, table.name));
+                let tables = entry.tables.iter().map(|table| format!("{}.{}", table.database, table.name));
+                let views = entry.views.iter().map(|view| format!("{}.{}", view.database, view.name));
                 vec![
                     entry.undo.to_string(),
                     output::time(entry.created_ms),
                     output::time(entry.expires_ms),
                     entry.description.clone(),
-                    names.collect::<Vec<_>>().join(", "),
+                    tables.chain(views).collect::<Vec<_>>().join(", "),
                 ]
             };
             let rows: Vec<_> = entries.iter().map(row).collect();
-            output::table(&["id", "done", "expires", "what", "tables"], &rows)?;
+            output::table(&["id", "done", "expires", "what", "tables and views"], &rows)?;
         }
         UndoCommand::Run { id } => {
             let redo = session.open()?.undo(*id)?;

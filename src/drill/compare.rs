@@ -60,18 +60,12 @@ pub(super) fn compare(
     (drilled, problems)
 }
 
-/// Views come with whole databases only.
 fn compare_views<'a>(
     manifest: &'a Manifest,
     selection: &'a Selection,
     restored: &'a Restored,
 ) -> impl Iterator<Item = Damage> {
-    let is_chosen = move |database: &Name| match selection {
-        Selection::Store => true,
-        Selection::Database(chosen) => chosen == database,
-        Selection::Tables(..) => false,
-    };
-    let chosen = manifest.views.iter().filter(move |view| is_chosen(&view.database));
+    let chosen = manifest.views.iter().filter(move |view| selection.takes_view(&view.database, &view.name));
     chosen.filter_map(|view| {
         let problem = match restored.views.get(&(view.database.clone(), view.name.clone())) {
             None => "it was not restored",
@@ -95,14 +89,7 @@ struct Expected<'a> {
 impl<'a> Expected<'a> {
     fn all(manifest: &'a Manifest, selection: &'a Selection) -> impl Iterator<Item = Expected<'a>> {
         manifest.tables.iter().filter_map(move |table| {
-            let chosen: &[Name] = match selection {
-                Selection::Store => &[],
-                Selection::Database(database) if *database == table.database => &[],
-                Selection::Tables(database, tables) if *database == table.database => {
-                    &tables.iter().find(|one| one.table == table.name)?.partitions
-                }
-                Selection::Database(_) | Selection::Tables(..) => return None,
-            };
+            let chosen = selection.takes_table(&table.database, &table.name)?;
             let is_chosen = |one: &&ManifestPartition| {
                 chosen.is_empty() || chosen.iter().any(|name| one.partition.name.same_ignoring_case(name.as_str()))
             };

@@ -47,10 +47,11 @@ fn choose(repository: &Repository, options: &DrillOptions) -> Result<BackupInfo>
     let fits = |info: &BackupInfo| match (&options.target, &options.selection) {
         (DrillTarget::Label(label), _) => info.label == *label,
         (DrillTarget::Backup(backup), _) => info.backup == *backup,
-        (DrillTarget::Newest, Selection::Store) => true,
-        (DrillTarget::Newest, Selection::Database(name) | Selection::Tables(name, _)) => {
-            info.database.as_ref().is_none_or(|database| database == name)
-        }
+        // A backup of several databases may have it.
+        (DrillTarget::Newest, selection) => match (selection.database(), &info.database) {
+            (Some(chosen), Some(database)) => chosen == database,
+            _ => true,
+        },
     };
     let backups = repository.backups()?;
     // The oldest come first.

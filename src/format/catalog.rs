@@ -194,6 +194,9 @@ pub struct UndoEntry {
     pub expires_ms: i64,
     /// What each name stood for before.
     pub tables: Vec<UndoTable>,
+    /// What each view was before. Left out if the restore had none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<UndoView>,
 }
 
 /// What one name stood for before a restore.
@@ -226,4 +229,25 @@ pub struct UndoTable {
     pub name: Name,
     /// The table before; `None` if there was none.
     pub before: Option<TableId>,
+}
+
+/// What one view was before a restore.
+///
+/// ```
+/// use steledb::Name;
+/// use steledb::format::UndoView;
+/// let (database, name) = (Name::new("sales")?, Name::new("revenue")?);
+/// let replaced = UndoView { database, name, before: Some("SELECT 1".to_owned()) };
+/// assert!(replaced.before.is_some());
+/// # Ok::<(), steledb::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UndoView {
+    /// The database.
+    pub database: Name,
+    /// Its name.
+    pub name: Name,
+    /// Its SQL text before; `None` if there was none.
+    pub before: Option<String>,
 }

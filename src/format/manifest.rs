@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::id::{Label, LineageId, Name, Nonce, PartitionId, StoreId, TableId, Version};
-use crate::limits::{BUCKETS_MAX, PARTITIONS_MAX};
+use crate::limits::{BUCKETS_MAX, PARTITIONS_MAX, VIEW_BYTES_MAX};
 use crate::schema::{ColumnFingerprints, PartitionMeta, TableSchema, first_overlap};
 use crate::segment_meta::SegmentMeta;
 
@@ -252,6 +252,7 @@ impl Manifest {
             let found =
                 self.tables.binary_search_by(|table| (&table.database, &table.name).cmp(&(&view.database, &view.name)));
             require(found.is_err(), || of("a table has the same name"))?;
+            require(view.sql.len() <= VIEW_BYTES_MAX, || of("its text is too long"))?;
         }
         Ok(())
     }

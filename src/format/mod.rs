@@ -10,7 +10,7 @@ mod repository;
 mod store;
 
 pub use catalog::{
-    CatalogRecord, CatalogState, DatabaseEntry, KeepTimes, RepositoryEntry, TableEntry, UndoEntry, UndoTable,
+    CatalogRecord, CatalogState, DatabaseEntry, KeepTimes, RepositoryEntry, TableEntry, UndoEntry, UndoTable, UndoView,
 };
 pub use envelope::{DocumentKind, decode_document, encode_document};
 pub use manifest::{Manifest, ManifestPartition, ManifestSegment, ManifestTable, ManifestView};

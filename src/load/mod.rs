@@ -32,6 +32,7 @@ mod pieces;
 mod pipeline;
 mod place;
 mod rejects;
+mod replace;
 mod route;
 mod row_counts;
 mod rules;
@@ -49,6 +50,7 @@ pub(crate) use input::count_rows;
 #[cfg(feature = "cli")]
 pub(crate) use ipc_file::ipc_schema;
 pub use json_lines::JsonOptions;
+pub use replace::Replace;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use nested_text::NestedText;
 #[cfg(feature = "cli")]
@@ -62,11 +64,12 @@ use crate::delta::Action;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::OperationRecord;
 use crate::fs::SyncMode;
-use crate::id::{Label, PartitionId, RowsetId, SegmentName, Version};
+use crate::id::{Label, Name, PartitionId, RowsetId, SegmentName, Version};
 use crate::load::input::Input;
 use crate::load::label::LabelInUse;
 use crate::load::pipeline::{Target, Written};
 use crate::load::rejects::Rejects;
+use crate::load::replace::Scope;
 use crate::load::route::Router;
 use crate::progress::Observer;
 use crate::schema::PartitionMeta;
@@ -116,6 +119,13 @@ pub struct LoadOptions {
     /// part of the file could not be read. Values and records are cut at 4096 bytes. After a million lines there is one
     /// more, with `more_rows`, which are counted and not told of. Made with the first such row, also if the load fails then.
     pub error_file: Option<PathBuf>,
+    /// What the rows replace, in the one commit of the load: INSERT OVERWRITE.
+    pub replace: Replace,
+    /// Partitions that the rows are for: a row of another one does not fit. Empty = all, with those that the load makes.
+    pub only_partitions: Vec<Name>,
+    /// For rows that were read from this version of the table itself and replace some of it: `Conflict` if what they replace
+    /// was changed since. Without it only what was changed since the load began is a conflict.
+    pub made_from: Option<Version>,
 }
 
 /// What a load did.
@@ -211,6 +221,8 @@ impl Table {
     fn write_and_commit(&self, source: LoadSource, options: &LoadOptions) -> Result<Committed> {
         let environment = &self.store.inner.environment;
         let base = self.live.current();
+        let scope = Scope::of(options, &self.live, &base)
+            .map_err(|error| error.context(format!("table {}.{}", self.database, self.name)))?;
         let (ratio, error_file) = (options.max_error_ratio, options.error_file.as_deref());
         let rejects = Rejects::new(&environment.fs, environment.layout.root(), ratio, error_file)?;
         let memory_bytes = self.store.inner.options.load_memory_bytes;
@@ -220,7 +232,7 @@ impl Table {
             OperationRecord::Rowsets { table: self.live.id(), rowsets: vec![rowset], base_version: base.version };
         let operation = environment.begin_operation(Some(&record))?;
 
-        let router = Router::new(&self.live, &base);
+        let router = Router::new(&self.live, &base, scope.only.as_ref());
         let few = router.tablet_count() <= SYNC_EACH_TABLETS_MAX;
         let target = Target {
             environment,
@@ -243,7 +255,7 @@ impl Table {
             self.make_durable(&segments, target.sync)?;
             options.observer.check()?;
             let made = target.router.into_made();
-            let version = self.commit_segments(&base, &segments, &made, options.label.as_ref())?;
+            let version = self.commit_segments(&base, &segments, &made, (&scope, options.label.as_ref()))?;
             Ok(Committed { segments, version, rejected, error_file })
         });
         committed.inspect_err(|error| self.take_back(operation, &names, error))
@@ -264,15 +276,16 @@ impl Table {
         base: &TableVersion,
         segments: &[Arc<SegmentMeta>],
         made: &[Arc<PartitionMeta>],
-        label: Option<&Label>,
+        (scope, label): (&Scope, Option<&Label>),
     ) -> Result<Arc<TableVersion>> {
         let at_ms = self.store.inner.environment.clock.now_ms();
-        self.live.commit("LOAD", |current| {
+        self.live.commit(scope.operation(), |current| {
             check_unchanged(base, current, segments, made)?;
             if let Some(label) = label {
                 label::check_unused(&self.store.inner.environment, current, label)?;
             }
-            let mut actions = self.live.make_partitions(current, made)?;
+            let mut actions = scope.removes(current, at_ms)?;
+            actions.extend(self.live.make_partitions(current, made)?);
             actions.extend(segments.iter().map(|segment| Action::Add(segment.clone(), true)));
             if let Some(label) = label {
                 actions.push(Action::Loaded { label: label.clone(), at_ms });

@@ -1,5 +1,6 @@
 //! Which tablet a row belongs to.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,7 +8,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::util::display::array_value_to_string;
 
 use crate::error::Result;
-use crate::id::{BucketIndex, ColumnId, TabletId};
+use crate::id::{BucketIndex, ColumnId, PartitionId, TabletId};
 use crate::load::fresh_partitions::FreshPartitions;
 use crate::load::misfit::Misfit;
 use crate::load::place::shown;
@@ -20,6 +21,8 @@ pub struct Router {
     /// Those there are; more come when rows need them, and none goes.
     tablets: RwLock<Arc<Tablets>>,
     made: FreshPartitions,
+    /// Whether the rows are for these partitions alone; then none is made.
+    is_restricted: bool,
     partition_columns: Vec<usize>,
     hash_columns: Vec<usize>,
     /// For RANDOM: counts batches.
@@ -53,8 +56,8 @@ impl Tablets {
 }
 
 impl Router {
-    /// For the partitions of a version.
-    pub fn new(live: &Arc<LiveTable>, version: &TableVersion) -> Router {
+    /// For the partitions of a version, or only some of them.
+    pub fn new(live: &Arc<LiveTable>, version: &TableVersion, only: Option<&BTreeSet<PartitionId>>) -> Router {
         let schema = &version.schema;
         let positions = |columns: &[ColumnId]| columns.iter().filter_map(|id| schema.index_of(*id)).collect();
         let hash_columns = match &schema.distribution {
@@ -62,12 +65,14 @@ impl Router {
             Distribution::Random { .. } => Vec::new(),
         };
         let mut tablets = Tablets::default();
-        version.partitions.values().for_each(|partition| tablets.add(partition.meta.clone()));
+        let chosen = version.partitions.iter().filter(|(id, _)| only.is_none_or(|only| only.contains(id)));
+        chosen.for_each(|(_, partition)| tablets.add(partition.meta.clone()));
         Router {
             partition_columns: positions(schema.partition_columns()),
             hash_columns,
             schema: schema.clone(),
             made: FreshPartitions::new(live, schema),
+            is_restricted: only.is_some(),
             tablets: RwLock::new(Arc::new(tablets)),
             turn: AtomicU32::new(0),
         }
@@ -138,7 +143,7 @@ impl Router {
             route_rows(&bounds, &columns, &self.schema)
         };
         let mut routed = route(&tablets)?;
-        if self.schema.makes_partitions() && routed.contains(&None) {
+        if self.schema.makes_partitions() && !self.is_restricted && routed.contains(&None) {
             tablets = self.make_partitions(&columns, &routed)?;
             routed = route(&tablets)?;
         }
@@ -159,6 +164,15 @@ impl Router {
         Ok(tablets.clone())
     }
 
+    /// Of the first few.
+    fn partition_names(&self) -> String {
+        const LISTED_MAX: usize = 5;
+        let tablets = self.tablets();
+        let names: Vec<_> = tablets.partitions.iter().take(LISTED_MAX).map(|meta| meta.name.as_str()).collect();
+        let more = if tablets.partitions.len() > LISTED_MAX { ", …" } else { "" };
+        format!("{}{more}", names.join(", "))
+    }
+
     fn no_partition(&self, columns: &[ArrayRef], row: usize) -> Misfit {
         let values: Vec<String> = self
             .partition_columns
@@ -172,7 +186,15 @@ impl Router {
                 format!("{} = {value}", self.schema.columns[*position].name)
             })
             .collect();
-        let reason = format!("no partition takes ({}); add one that does, or leave the row out", values.join(", "));
+        let values = values.join(", ");
+        let reason = match self.is_restricted {
+            false => format!("no partition takes ({values}); add one that does, or leave the row out"),
+            true => format!(
+                "none of the partitions that the load is for ({}) takes ({values}); load the row into its own partition, or \
+                 leave it out",
+                self.partition_names()
+            ),
+        };
         Misfit::of_row(row, reason)
     }
 }

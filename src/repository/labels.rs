@@ -120,6 +120,22 @@ impl Repository {
         }
     }
 
+    /// DROP SNAPSHOT … FORCE: as [`Repository::drop_backup`], and one that has no outcome, because it runs or its process
+    /// died, is cancelled instead. Either way the label is free afterwards.
+    pub fn drop_backup_force(&self, label: &Label) -> Result<()> {
+        self.check_writable()?;
+        let holder = self.label_holder(label)?.ok_or_else(|| self.no_backup(label))?;
+        let backup = holder.record.backup;
+        match holder.state {
+            BackupState::Running => match self.decide_outcome(backup, Outcome::Cancelled)? {
+                // It was faster, and is dropped like any other.
+                Outcome::Committed { .. } => self.put_dropped(backup),
+                _ => Ok(()),
+            },
+            _ => self.put_dropped(backup),
+        }
+    }
+
     /// An error for a label that no complete backup has.
     pub(crate) fn no_backup(&self, label: &Label) -> Error {
         Error::not_found(format!(

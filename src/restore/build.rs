@@ -48,11 +48,7 @@ impl<'a> TableBuild<'a> {
     ) -> Result<TableBuild<'a>> {
         let table = TableId::random(&environment.ids);
         let base = current.as_ref().map(|live| live.current());
-        if let Some(base) = &base {
-            check_same_schema(&plan, base)?;
-        }
-        let kept = base.filter(|_| plan.keeps_others);
-        let ids = partition_ids(&plan, kept.as_deref())?;
+        let ids = ids_in(&plan, base.as_deref())?;
         let operation = environment.begin_operation(Some(&OperationRecord::Table { table }))?;
         let layout = TableLayout::new(operation.path("table"));
         environment.fs.create_dir(layout.dir())?;
@@ -270,14 +266,24 @@ fn kept_partitions<'v>(
     version.partitions.values().filter(move |partition| !restored.contains(&partition.meta.id))
 }
 
-fn check_same_schema(plan: &TablePlan<'_>, base: &TableVersion) -> Result<()> {
-    match base.schema.difference(&plan.source.schema) {
-        None => Ok(()),
-        Some(difference) => Err(Error::conflict(format!(
-            "Table {} already exist but with different schema, errMsg: {difference}; restore it under another name or drop the table {}.{}",
-            plan.name, plan.database, plan.name
-        ))),
+/// The id in the new table of each partition from the backup, once it is known that the table fits the one that it replaces.
+pub(super) fn ids_in(plan: &TablePlan<'_>, base: Option<&TableVersion>) -> Result<Vec<PartitionId>> {
+    if let Some(base) = base.filter(|_| !plan.takes_other_schema) {
+        check_same_schema(plan, base)?;
     }
+    partition_ids(plan, base.filter(|_| plan.keeps_others))
+}
+
+fn check_same_schema(plan: &TablePlan<'_>, base: &TableVersion) -> Result<()> {
+    let Some(difference) = base.schema.difference(&plan.source.schema) else { return Ok(()) };
+    let way_out = match plan.keeps_others {
+        true => "restore it under another name",
+        false => "restore it under another name, drop the table here, or let the restore replace it all the same",
+    };
+    Err(Error::conflict(format!(
+        "Table {} already exist but with different schema, errMsg: {difference} (here in {}.{} and in the backup); {way_out}",
+        plan.name, plan.database, plan.name
+    )))
 }
 
 /// The id in the new table of each partition from the backup: its own in a fresh table; in a table that keeps others, that
@@ -328,13 +334,16 @@ fn id_beside(
     next: &mut PartitionId,
 ) -> Result<PartitionId> {
     if let Some(existing) = by_name.get(&lower_case(wanted)) {
-        return match existing.bounds == wanted.bounds && existing.buckets == wanted.buckets {
-            true => Ok(existing.id),
-            false => Err(Error::conflict(format!(
-                "Partition {} in table {} has different range with partition in repository: {:?} here, {:?} in the backup; drop the partition first",
-                wanted.name, plan.name, existing.bounds, wanted.bounds
-            ))),
+        let (name, table) = (&wanted.name, &plan.name);
+        let (what, here, there) = match existing.bounds == wanted.bounds {
+            true if existing.buckets == wanted.buckets => return Ok(existing.id),
+            true => ("number of buckets", existing.buckets.to_string(), wanted.buckets.to_string()),
+            false => ("range", existing.bounds.to_string(), wanted.bounds.to_string()),
         };
+        return Err(Error::conflict(format!(
+            "Partition {name} in table {table} has different {what} with partition in repository: {here} here, {there} in the \
+             backup; drop the partition first"
+        )));
     }
     let id = *next;
     *next = id.next().ok_or_else(|| Error::invalid(format!("table {} has used up its partition ids", plan.name)))?;

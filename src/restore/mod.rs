@@ -5,12 +5,20 @@
 //! the commit point however many tables and partitions there are, and undoing is the same change backwards.
 
 mod build;
+mod dry_run;
 mod fetch;
 mod history;
+mod options;
 mod plan;
+mod report;
+mod select;
 mod undo;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub use dry_run::{RestorePlan, RestorePlanTable, RestorePlanView};
+pub use options::RestoreOptions;
+pub use report::{RestoreReport, RestoredTable, RestoredView};
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,137 +26,14 @@ use crate::catalog::ddl;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{CatalogState, UndoEntry};
 use crate::id::{Label, LineageId, Name, UndoId};
-use crate::progress::{Observer, Phase};
+use crate::progress::Phase;
 use crate::repository::Repository;
 use crate::restore::build::TableBuild;
 use crate::restore::fetch::{FetchCounters, LocalSegments};
-use crate::restore::plan::{RestorePlan, TablePlan};
-use crate::restore::undo::Swap;
-use crate::snapshot::Selection;
+use crate::restore::plan::{Plan, TablePlan, ViewPlan};
+use crate::restore::undo::{Swap, Swaps, ViewSwap};
 use crate::store::Store;
 use crate::table::LiveTable;
-
-/// How a restore runs.
-///
-/// ```
-/// use steledb::restore::RestoreOptions;
-/// use steledb::snapshot::{Selection, TableSelection};
-/// use steledb::{Label, Name};
-/// let (sales, orders) = (Name::new("sales")?, Name::new("orders")?);
-/// let one = TableSelection { table: orders.clone(), partitions: vec![] };
-/// let mut beside = RestoreOptions::new(Label::new("monday")?);
-/// beside.selection = Selection::Tables(sales.clone(), vec![one]);
-/// beside.rename_tables.insert((sales, orders), Name::new("orders_of_monday")?);
-/// # Ok::<(), steledb::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct RestoreOptions {
-    /// The backup.
-    pub label: Label,
-    /// What of it; database and table names are those in the backup.
-    pub selection: Selection,
-    /// Other names for databases: source → target.
-    pub rename_databases: BTreeMap<Name, Name>,
-    /// Other names for tables: (source database, source table) → target table.
-    pub rename_tables: BTreeMap<(Name, Name), Name>,
-    /// Progress and cancellation.
-    pub observer: Observer,
-}
-
-/// A restored table.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let store = steledb::Store::create(dir.path().join("store"))?;
-/// # store.create_database("sales")?;
-/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
-/// # let orders = store.create_table("sales", "orders", &spec)?;
-/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
-/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
-/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
-/// # let location = dir.path().join("backups").display().to_string();
-/// # let repository = store.create_repository("disk", &location)?;
-/// # let monday = steledb::Label::new("monday")?;
-/// # store.backup(&repository, &steledb::backup::BackupOptions::new(monday.clone()))?;
-/// use steledb::restore::RestoreOptions;
-/// let report = store.restore(&repository, &RestoreOptions::new(monday))?;
-/// let table = &report.tables[0];
-/// assert_eq!(format!("{}.{}", table.database, table.name), "sales.orders");
-/// assert!(table.replaced);
-/// assert_eq!(table.rows, 3);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RestoredTable {
-    /// Target database.
-    pub database: Name,
-    /// Target name.
-    pub name: Name,
-    /// Rows in it.
-    pub rows: u64,
-    /// Whether a table of that name was there before.
-    pub replaced: bool,
-}
-
-/// What a restore did.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let store = steledb::Store::create(dir.path().join("store"))?;
-/// # store.create_database("sales")?;
-/// # let spec = steledb::TableSpec::new().column("id", steledb::DataType::BigInt);
-/// # let orders = store.create_table("sales", "orders", &spec)?;
-/// # let ids: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::Int64Array::from(vec![1, 2, 3]));
-/// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
-/// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
-/// # let location = dir.path().join("backups").display().to_string();
-/// # let repository = store.create_repository("disk", &location)?;
-/// # let monday = steledb::Label::new("monday")?;
-/// # store.backup(&repository, &steledb::backup::BackupOptions::new(monday.clone()))?;
-/// use steledb::restore::RestoreOptions;
-/// orders.truncate()?;
-/// let report = store.restore(&repository, &RestoreOptions::new(monday))?;
-/// assert_eq!(store.table("sales", "orders")?.scan().count()?, 3);
-/// // It replaced a table, and that can be taken back.
-/// let undo = report.undo.unwrap();
-/// store.undo(undo)?;
-/// assert_eq!(store.table("sales", "orders")?.scan().count()?, 0);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RestoreReport {
-    /// The tables.
-    pub tables: Vec<RestoredTable>,
-    /// Segments copied from the repository.
-    pub fetched: u64,
-    /// Bytes of them.
-    pub fetched_bytes: u64,
-    /// Segments linked from the store's own files of the same digest.
-    pub linked: u64,
-    /// Bytes of them.
-    pub linked_bytes: u64,
-    /// How to bring back what was overwritten, if anything was.
-    pub undo: Option<UndoId>,
-    /// Wall time of planning, fetching with verifying, and publishing, in milliseconds.
-    pub plan_ms: u64,
-    /// See `plan_ms`.
-    pub fetch_ms: u64,
-    /// See `plan_ms`.
-    pub publish_ms: u64,
-}
-
-impl RestoreOptions {
-    /// Everything of a backup under its own names.
-    pub fn new(label: Label) -> RestoreOptions {
-        RestoreOptions {
-            label,
-            selection: Selection::Store,
-            rename_databases: BTreeMap::new(),
-            rename_tables: BTreeMap::new(),
-            observer: Observer::silent(),
-        }
-    }
-}
 
 impl Store {
     /// Restores from a repository. Everything is fetched and verified before one catalog change swaps all names; the
@@ -160,9 +45,7 @@ impl Store {
         let started = Instant::now();
         let phase = options.observer.begin(Phase::Plan, 0, 0);
         let manifest = repository.manifest(&options.label)?;
-        let plan = plan::plan(&manifest, options, &self.inner.catalog.current())?;
-        let local = self.local_segments(&plan)?;
-        let (tables, views) = (plan.tables, plan.views);
+        let (Plan { tables, views }, local) = self.decide(&manifest, options)?;
         let mut builds = tables.into_iter().map(|table| self.begin_build(table)).collect::<Result<Vec<_>>>()?;
         drop(phase);
         let plan_ms = elapsed_ms(started);
@@ -176,6 +59,7 @@ impl Store {
         drop(phase);
         Ok(RestoreReport {
             tables: builds.iter().map(restored).collect(),
+            views: views.iter().map(ViewPlan::restored).collect(),
             fetched: counters.fetched.into_inner(),
             fetched_bytes: counters.fetched_bytes.into_inner(),
             linked: counters.linked.into_inner(),
@@ -208,7 +92,7 @@ impl Store {
             let mut state = state.clone();
             let (entry, mut swaps) = undo::take_undo(&mut state, undo, now_ms)?;
             // Only what was closed above may be swapped out.
-            undo::expect_as_in(&mut swaps, &before);
+            undo::expect_as_in(&mut swaps.tables, &before);
             let description = format!("undo of: {}", entry.description);
             let terms = undo::UndoTerms { undo: redo, description, now_ms, keep_ms: self.inner.kept.undo_ms };
             Ok(undo::swap(&state, &swaps, terms, true)?.0)
@@ -217,7 +101,7 @@ impl Store {
     }
 
     /// Segments of the store that a restore may link: of every table with the same lineage as one of the plan's.
-    fn local_segments(&self, plan: &RestorePlan<'_>) -> Result<LocalSegments> {
+    fn local_segments(&self, plan: &Plan<'_>) -> Result<LocalSegments> {
         let lineages: BTreeSet<LineageId> = plan.tables.iter().map(|table| table.source.lineage).collect();
         let mut local = LocalSegments::default();
         for table in ddl::needed_tables(&self.inner.catalog.current()) {
@@ -232,14 +116,19 @@ impl Store {
     }
 
     fn begin_build<'a>(&self, table: TablePlan<'a>) -> Result<TableBuild<'a>> {
-        let current = match table.replaces.map(|id| self.live_table(id)) {
-            None => None,
-            Some(Ok(live)) => Some(live),
-            // A damaged or missing table can be replaced as a whole; nothing of it is needed.
-            Some(Err(error)) if is_damage(&error) && !table.keeps_others => None,
-            Some(Err(error)) => return Err(error),
-        };
+        let current = self.base_of(&table)?;
         TableBuild::begin(&self.inner.environment, table, current)
+    }
+
+    /// The living table that a restored one takes the place of, if there is one that can be read.
+    fn base_of(&self, table: &TablePlan<'_>) -> Result<Option<Arc<LiveTable>>> {
+        match table.replaces.map(|id| self.live_table(id)) {
+            None => Ok(None),
+            Some(Ok(live)) => Ok(Some(live)),
+            // A damaged or missing table can be replaced as a whole; nothing of it is needed.
+            Some(Err(error)) if is_damage(&error) && !table.keeps_others => Ok(None),
+            Some(Err(error)) => Err(error),
+        }
     }
 
     fn fetch_all(
@@ -278,9 +167,12 @@ impl Store {
     }
 
     fn check_space(&self, wanted: &[fetch::Wanted<'_>], local: &LocalSegments) -> Result<()> {
-        let environment = &self.inner.environment;
         let copied = wanted.iter().filter(|one| !local.holds(&one.segment.digest, one.segment.size_bytes));
-        let needed = copied.map(|one| one.segment.size_bytes).fold(0, u64::saturating_add);
+        self.check_free_bytes(copied.map(|one| one.segment.size_bytes).fold(0, u64::saturating_add))
+    }
+
+    fn check_free_bytes(&self, needed: u64) -> Result<()> {
+        let environment = &self.inner.environment;
         let free = environment.fs.free_bytes(environment.layout.root())?;
         match needed > free {
             true => Err(Error::new(
@@ -300,7 +192,7 @@ impl Store {
     fn publish(
         &self,
         builds: &mut [TableBuild<'_>],
-        views: &[(Name, Name, String)],
+        views: &[ViewPlan<'_>],
         label: &Label,
     ) -> Result<Option<UndoId>> {
         let environment = &self.inner.environment;
@@ -328,7 +220,7 @@ impl Store {
     fn place_and_swap(
         &self,
         builds: &mut [TableBuild<'_>],
-        views: &[(Name, Name, String)],
+        views: &[ViewPlan<'_>],
         label: &Label,
     ) -> Result<Option<UndoId>> {
         let environment = &self.inner.environment;
@@ -340,15 +232,18 @@ impl Store {
         for build in builds.iter() {
             build.place(environment)?;
         }
-        let swaps: Vec<Swap> = builds
-            .iter()
-            .map(|build| Swap {
-                database: build.plan.database.clone(),
-                name: build.plan.name.clone(),
-                table: Some(build.table),
-                expected: Some(build.plan.replaces),
-            })
-            .collect();
+        let table = |build: &TableBuild<'_>| Swap {
+            database: build.plan.database.clone(),
+            name: build.plan.name.clone(),
+            table: Some(build.table),
+            expected: Some(build.plan.replaces),
+        };
+        let view = |view: &ViewPlan<'_>| ViewSwap {
+            database: view.database.clone(),
+            name: view.name.clone(),
+            sql: Some(view.source.sql.clone()),
+        };
+        let swaps = Swaps { tables: builds.iter().map(table).collect(), views: views.iter().map(view).collect() };
         let undo = UndoId::random(&environment.ids);
         let mut made = None;
         self.inner.catalog.commit(|state| {
@@ -358,8 +253,7 @@ impl Store {
                 now_ms: environment.clock.now_ms(),
                 keep_ms: self.inner.kept.undo_ms,
             };
-            let (mut next, undo) = undo::swap(state, &swaps, terms, false)?;
-            undo::put_views(&mut next, views)?;
+            let (next, undo) = undo::swap(state, &swaps, terms, false)?;
             made = undo;
             Ok(next)
         })?;

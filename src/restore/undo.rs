@@ -2,7 +2,7 @@
 //! catalog file.
 
 use crate::error::{Error, Result};
-use crate::format::{CatalogState, TableEntry, UndoEntry, UndoTable};
+use crate::format::{CatalogState, TableEntry, UndoEntry, UndoTable, UndoView};
 use crate::id::{Name, TableId, UndoId};
 
 /// What a name shall stand for.
@@ -17,6 +17,23 @@ pub(super) struct Swap {
     pub expected: Option<Option<TableId>>,
 }
 
+/// What the name of a view shall stand for. Views have no directories and take no commits, so that any may be there before.
+pub(super) struct ViewSwap {
+    /// The database, made if missing.
+    pub database: Name,
+    /// The name.
+    pub name: Name,
+    /// The SQL text; `None` = the name goes away.
+    pub sql: Option<String>,
+}
+
+/// All names of one change.
+#[derive(Default)]
+pub(super) struct Swaps {
+    pub tables: Vec<Swap>,
+    pub views: Vec<ViewSwap>,
+}
+
 /// What an undo record is made of.
 pub(super) struct UndoTerms {
     pub undo: UndoId,
@@ -28,17 +45,23 @@ pub(super) struct UndoTerms {
 /// Swaps all names at once and records how to swap back.
 pub(super) fn swap(
     state: &CatalogState,
-    swaps: &[Swap],
+    swaps: &Swaps,
     terms: UndoTerms,
     record_always: bool,
 ) -> Result<(CatalogState, Option<UndoId>)> {
     let mut next = state.clone();
     let mut before = Vec::new();
-    for swap in swaps {
+    for swap in &swaps.tables {
         let found = set_name(&mut next, swap)?;
         before.push(UndoTable { database: swap.database.clone(), name: swap.name.clone(), before: found });
     }
-    let something_replaced = before.iter().any(|table| table.before.is_some());
+    let mut views = Vec::new();
+    for swap in &swaps.views {
+        let found = set_view(&mut next, swap)?;
+        views.push(UndoView { database: swap.database.clone(), name: swap.name.clone(), before: found });
+    }
+    let something_replaced =
+        before.iter().any(|table| table.before.is_some()) || views.iter().any(|view| view.before.is_some());
     if !(something_replaced || record_always) {
         return Ok((next, None));
     }
@@ -49,6 +72,7 @@ pub(super) fn swap(
         created_ms: terms.now_ms,
         expires_ms: terms.now_ms.saturating_add(terms.keep_ms),
         tables: before,
+        views,
     });
     Ok((next, Some(undo)))
 }
@@ -75,8 +99,21 @@ fn set_name(state: &mut CatalogState, swap: &Swap) -> Result<Option<TableId>> {
     Ok(found)
 }
 
+fn set_view(state: &mut CatalogState, swap: &ViewSwap) -> Result<Option<String>> {
+    let ViewSwap { database, name, sql } = swap;
+    let entry = state.databases.entry(database.clone()).or_default();
+    match sql {
+        // The plan looked for tables of these names; one may have come since.
+        Some(_) if entry.tables.contains_key(name) => Err(Error::already_exists(format!(
+            "a table {database}.{name} has the name of a view to bring back: rename the table first"
+        ))),
+        Some(sql) => Ok(entry.views.insert(name.clone(), sql.clone())),
+        None => Ok(entry.views.remove(name)),
+    }
+}
+
 /// The swaps that bring back what an undo record holds; the record leaves the catalog.
-pub(super) fn take_undo(state: &mut CatalogState, undo: UndoId, now_ms: i64) -> Result<(UndoEntry, Vec<Swap>)> {
+pub(super) fn take_undo(state: &mut CatalogState, undo: UndoId, now_ms: i64) -> Result<(UndoEntry, Swaps)> {
     let position = state.undo.iter().position(|entry| entry.undo == undo && entry.expires_ms > now_ms);
     let Some(position) = position else {
         return Err(Error::not_found(format!(
@@ -84,16 +121,19 @@ pub(super) fn take_undo(state: &mut CatalogState, undo: UndoId, now_ms: i64) -> 
         )));
     };
     let entry = state.undo.remove(position);
-    let swaps = entry
-        .tables
-        .iter()
-        .map(|table| Swap {
-            database: table.database.clone(),
-            name: table.name.clone(),
-            table: table.before,
-            expected: None,
-        })
-        .collect();
+    let table = |table: &UndoTable| Swap {
+        database: table.database.clone(),
+        name: table.name.clone(),
+        table: table.before,
+        expected: None,
+    };
+    let view = |view: &UndoView| ViewSwap {
+        database: view.database.clone(),
+        name: view.name.clone(),
+        sql: view.before.clone(),
+    };
+    let swaps =
+        Swaps { tables: entry.tables.iter().map(table).collect(), views: entry.views.iter().map(view).collect() };
     Ok((entry, swaps))
 }
 
@@ -103,21 +143,6 @@ pub(super) fn expect_as_in(swaps: &mut [Swap], earlier: &CatalogState) {
         let entry = earlier.databases.get(&swap.database).and_then(|database| database.tables.get(&swap.name));
         swap.expected = Some(entry.map(|entry| entry.table));
     }
-}
-
-/// Puts views: database, name, SQL text. The plan looked for tables of these names; one may have come since.
-pub(super) fn put_views(state: &mut CatalogState, views: &[(Name, Name, String)]) -> Result<()> {
-    for (database, name, sql) in views {
-        let entry = state.databases.entry(database.clone()).or_default();
-        if entry.tables.contains_key(name) {
-            return Err(Error::conflict(format!(
-                "a table {database}.{name} was created while a view of that name was being restored: rename the table \
-                 first"
-            )));
-        }
-        entry.views.insert(name.clone(), sql.clone());
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -130,8 +155,19 @@ mod tests {
         UndoTerms { undo: UndoId::random(ids), description: "restore".into(), now_ms: 10, keep_ms: 5 }
     }
 
-    fn to(table: Option<TableId>, expected: Option<Option<TableId>>) -> Vec<Swap> {
-        vec![Swap { database: Name::new("d").unwrap(), name: Name::new("t").unwrap(), table, expected }]
+    fn to(table: Option<TableId>, expected: Option<Option<TableId>>) -> Swaps {
+        let swap = Swap { database: Name::new("d").unwrap(), name: Name::new("t").unwrap(), table, expected };
+        Swaps { tables: vec![swap], views: Vec::new() }
+    }
+
+    fn view(name: &str, sql: &str) -> Swaps {
+        let sql = Some(sql.to_owned());
+        let swap = ViewSwap { database: Name::new("d").unwrap(), name: Name::new(name).unwrap(), sql };
+        Swaps { tables: Vec::new(), views: vec![swap] }
+    }
+
+    fn text(state: &CatalogState) -> Option<&str> {
+        state.databases[&Name::new("d").unwrap()].views.get(&Name::new("v").unwrap()).map(String::as_str)
     }
 
     fn current(state: &CatalogState) -> Option<TableId> {
@@ -162,7 +198,7 @@ mod tests {
         let (closed, undo) = swap(&state, &to(Some(new), None), terms(&ids), false).unwrap();
         let (mut state, _) = swap(&closed, &to(Some(newest), None), terms(&ids), false).unwrap();
         let (_, mut swaps) = take_undo(&mut state, undo.unwrap(), 14).unwrap();
-        expect_as_in(&mut swaps, &closed);
+        expect_as_in(&mut swaps.tables, &closed);
         let error = swap(&state, &swaps, terms(&ids), true).unwrap_err();
         assert!(error.is(crate::error::ErrorKind::Conflict), "{error}");
     }
@@ -170,11 +206,31 @@ mod tests {
     #[test]
     fn a_view_takes_no_name_of_a_table() {
         let ids = IdSource::seeded(4);
-        let (mut state, _) =
+        let (state, _) =
             swap(&CatalogState::default(), &to(Some(TableId::random(&ids)), None), terms(&ids), false).unwrap();
-        let view = |name: &str| [(Name::new("d").unwrap(), Name::new(name).unwrap(), "SELECT 1".to_owned())];
-        put_views(&mut state, &view("v")).unwrap();
-        assert!(put_views(&mut state, &view("t")).unwrap_err().is(crate::error::ErrorKind::Conflict));
+        swap(&state, &view("v", "SELECT 1"), terms(&ids), false).unwrap();
+        let error = swap(&state, &view("t", "SELECT 1"), terms(&ids), false).unwrap_err();
+        assert!(error.is(crate::error::ErrorKind::AlreadyExists), "{error}");
+    }
+
+    #[test]
+    fn a_replaced_view_comes_back_and_a_new_one_goes() {
+        let ids = IdSource::seeded(5);
+        let (state, none) =
+            swap(&CatalogState::default(), &view("v", "SELECT 1"), terms(&ids), false).unwrap();
+        assert_eq!(none, None, "nothing was replaced");
+        let mut two = view("v", "SELECT 2");
+        two.views.extend(view("w", "SELECT 3").views);
+        let (mut state, undo) = swap(&state, &two, terms(&ids), false).unwrap();
+        assert_eq!(text(&state), Some("SELECT 2"));
+        let (_, swaps) = take_undo(&mut state, undo.unwrap(), 14).unwrap();
+        let (mut state, redo) = swap(&state, &swaps, terms(&ids), true).unwrap();
+        assert_eq!(text(&state), Some("SELECT 1"));
+        assert_eq!(state.databases[&Name::new("d").unwrap()].views.len(), 1);
+        let (_, swaps) = take_undo(&mut state, redo.unwrap(), 14).unwrap();
+        let (state, _) = swap(&state, &swaps, terms(&ids), true).unwrap();
+        assert_eq!(text(&state), Some("SELECT 2"));
+        assert_eq!(state.databases[&Name::new("d").unwrap()].views.len(), 2);
     }
 
     #[test]

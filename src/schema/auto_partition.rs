@@ -56,7 +56,7 @@ impl fmt::Display for DateUnit {
 
 impl DateUnit {
     /// The begin of the unit that a moment lies in.
-    fn begin(self, at: NaiveDateTime) -> Option<NaiveDateTime> {
+    pub(super) fn begin(self, at: NaiveDateTime) -> Option<NaiveDateTime> {
         let day = at.date();
         match self {
             DateUnit::Hour => day.and_hms_opt(at.hour(), 0, 0),
@@ -72,17 +72,23 @@ impl DateUnit {
     }
 
     fn next(self, begin: NaiveDateTime) -> Option<NaiveDateTime> {
+        self.after(begin, 1)
+    }
+
+    /// So many units later.
+    pub(super) fn after(self, begin: NaiveDateTime, count: u64) -> Option<NaiveDateTime> {
+        let months = |count: u64| u32::try_from(count).ok().map(Months::new);
         match self {
-            DateUnit::Hour => begin.checked_add_signed(TimeDelta::hours(1)),
-            DateUnit::Day => begin.checked_add_days(Days::new(1)),
-            DateUnit::Week => begin.checked_add_days(Days::new(7)),
-            DateUnit::Month => begin.checked_add_months(Months::new(1)),
-            DateUnit::Year => begin.checked_add_months(Months::new(12)),
+            DateUnit::Hour => begin.checked_add_signed(TimeDelta::try_hours(count.try_into().ok()?)?),
+            DateUnit::Day => begin.checked_add_days(Days::new(count)),
+            DateUnit::Week => begin.checked_add_days(Days::new(count.checked_mul(7)?)),
+            DateUnit::Month => begin.checked_add_months(months(count)?),
+            DateUnit::Year => begin.checked_add_months(months(count.checked_mul(12)?)?),
         }
     }
 
     /// StarRocks' names of made partitions: `p202611` of a month, `p20261122` of a day or of the week that begins then.
-    fn name(self, begin: NaiveDateTime) -> String {
+    pub(super) fn name(self, begin: NaiveDateTime) -> String {
         let format = match self {
             DateUnit::Hour => "p%Y%m%d%H",
             DateUnit::Day | DateUnit::Week => "p%Y%m%d",

@@ -4,6 +4,11 @@
 mod link;
 mod open;
 mod select;
+mod selection;
+mod timestamp;
+
+pub use selection::{ObjectSelection, Selection, TableSelection};
+pub use timestamp::{backup_timestamp, parse_backup_timestamp};
 
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -11,44 +16,10 @@ use std::time::Instant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DocumentKind, Manifest, decode_document, encode_document};
 use crate::fs::Put;
-use crate::id::{Label, Name, SnapshotId};
+use crate::id::{Label, SnapshotId};
 use crate::limits::DOCUMENT_BYTES_MAX;
 use crate::progress::{Observer, Phase};
 use crate::store::{Frozen, SnapshotGuard, Store};
-
-/// What a snapshot, a backup or a restore is about.
-///
-/// ```
-/// use steledb::snapshot::Selection;
-/// assert_eq!(Selection::default(), Selection::Store);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Selection {
-    /// Every table and view of the store.
-    #[default]
-    Store,
-    /// Every table and view of one database.
-    Database(Name),
-    /// Some tables of one database.
-    Tables(Name, Vec<TableSelection>),
-}
-
-/// A table, or some partitions of it.
-///
-/// ```
-/// use steledb::Name;
-/// use steledb::snapshot::{Selection, TableSelection};
-/// let orders = TableSelection { table: Name::new("orders")?, partitions: vec![Name::new("p2024")?] };
-/// assert_ne!(Selection::Tables(Name::new("sales")?, vec![orders]), Selection::Store);
-/// # Ok::<(), steledb::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableSelection {
-    /// The table.
-    pub table: Name,
-    /// Its partitions; empty = all.
-    pub partitions: Vec<Name>,
-}
 
 /// A snapshot as [`Store::snapshots`] shows it; see [`SnapshotReport`] for an example.
 ///

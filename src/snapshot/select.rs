@@ -3,81 +3,83 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::catalog::ddl;
+use crate::catalog::{ddl, views};
 use crate::error::{Error, Result};
 use crate::format::{CatalogState, Manifest, ManifestPartition, ManifestSegment, ManifestTable, ManifestView};
 use crate::id::{Label, Name, PartitionId, StoreId, TableId};
 use crate::segment_meta::SegmentMeta;
-use crate::snapshot::Selection;
+use crate::snapshot::{ObjectSelection, Selection};
 use crate::store::Frozen;
 use crate::table::TableVersion;
 
-/// The tables that a selection names, in order of database and name.
+/// The tables that a selection takes, in order of database and name. An error if it names what is not there, or takes
+/// nothing at all.
 pub(super) fn tables(state: &CatalogState, selection: &Selection) -> Result<Vec<(Name, Name, TableId)>> {
-    match selection {
-        Selection::Store => {
-            if state.databases.values().all(|entry| entry.tables.is_empty() && entry.views.is_empty()) {
-                return Err(Error::invalid("the store is empty: it has no table or view to take"));
-            }
-            let names = state.databases.iter().flat_map(|(database, entry)| {
-                entry.tables.iter().map(|(name, table)| (database.clone(), name.clone(), table.table))
-            });
-            Ok(names.collect())
-        }
-        Selection::Database(database) => {
-            let entry = ddl::database(state, database.as_str())?;
-            if entry.tables.is_empty() && entry.views.is_empty() {
-                return Err(Error::invalid(format!(
-                    "database {:?} is empty: it has no table or view to take",
-                    database.as_str()
-                )));
-            }
-            let names = entry.tables.iter().map(|(name, table)| (database.clone(), name.clone(), table.table));
-            Ok(names.collect())
-        }
-        Selection::Tables(database, chosen) => {
-            ddl::database(state, database.as_str())?;
-            if chosen.is_empty() {
-                return Err(Error::invalid(format!("no table of database {database} is named: name at least one")));
-            }
-            let mut found = BTreeSet::new();
-            for one in chosen {
-                let id = ddl::table(state, database.as_str(), one.table.as_str())?;
-                if !found.insert((database.clone(), one.table.clone(), id)) {
-                    return Err(Error::invalid(format!("table {} is named twice: name it once", one.table)));
-                }
-            }
-            Ok(found.into_iter().collect())
-        }
+    check_named(state, selection)?;
+    let mut found = Vec::new();
+    let mut has_view = false;
+    for (database, entry) in &state.databases {
+        let taken = entry.tables.iter().filter(|(name, _)| selection.takes_table(database, name).is_some());
+        found.extend(taken.map(|(name, table)| (database.clone(), name.clone(), table.table)));
+        has_view |= entry.views.keys().any(|name| selection.takes_view(database, name));
+    }
+    match found.is_empty() && !has_view {
+        true => Err(nothing_taken(selection)),
+        false => Ok(found),
     }
 }
 
-/// The views that a selection names, in order of database and name.
-fn views(state: &CatalogState, selection: &Selection) -> Vec<ManifestView> {
-    let is_chosen = |database: &Name| match selection {
-        Selection::Store => true,
-        Selection::Database(chosen) => chosen == database,
-        Selection::Tables(..) => false,
+fn check_named(state: &CatalogState, selection: &Selection) -> Result<()> {
+    let Some(database) = selection.database() else { return Ok(()) };
+    ddl::database(state, database.as_str())?;
+    selection.check_list()?;
+    for table in selection.named_tables() {
+        ddl::table(state, database.as_str(), table.table.as_str())?;
+    }
+    for view in selection.named_views() {
+        views::view(state, database.as_str(), view.as_str())?;
+    }
+    Ok(())
+}
+
+fn nothing_taken(selection: &Selection) -> Error {
+    let what = match selection {
+        Selection::Store => return Error::invalid("the store is empty: it has no table or view to take"),
+        Selection::Objects(_, ObjectSelection { all_views: false, .. }) => "table",
+        Selection::Objects(_, ObjectSelection { all_tables: false, .. }) => "view",
+        _ => "table or view",
     };
-    let databases = state.databases.iter().filter(|(database, _)| is_chosen(database));
-    let view = |database: &Name, name: &Name, sql: &String| ManifestView {
-        database: database.clone(),
-        name: name.clone(),
-        sql: sql.clone(),
-    };
-    databases
-        .flat_map(|(database, entry)| entry.views.iter().map(move |(name, sql)| view(database, name, sql)))
-        .collect()
+    let database = selection.database().map_or("", Name::as_str);
+    Error::invalid(format!("database {database:?} is empty: it has no {what} to take"))
+}
+
+/// The views that a selection takes, in order of database and name.
+fn taken_views(state: &CatalogState, selection: &Selection) -> Vec<ManifestView> {
+    let mut taken = Vec::new();
+    for (database, entry) in &state.databases {
+        let views = entry.views.iter().filter(|(name, _)| selection.takes_view(database, name));
+        taken.extend(views.map(|(name, sql)| ManifestView {
+            database: database.clone(),
+            name: name.clone(),
+            sql: sql.clone(),
+        }));
+    }
+    taken
 }
 
 /// The partitions of a table that a selection names; `None` for all.
-fn partitions(version: &TableVersion, table: &Name, selection: &Selection) -> Result<Option<Vec<PartitionId>>> {
-    let Selection::Tables(_, chosen) = selection else { return Ok(None) };
-    let Some(one) = chosen.iter().find(|one| one.table == *table && !one.partitions.is_empty()) else {
+fn partitions(
+    version: &TableVersion,
+    database: &Name,
+    table: &Name,
+    selection: &Selection,
+) -> Result<Option<Vec<PartitionId>>> {
+    let names = selection.takes_table(database, table).unwrap_or_default();
+    if names.is_empty() {
         return Ok(None);
-    };
+    }
     let mut ids = BTreeSet::new();
-    for name in &one.partitions {
+    for name in names {
         let partition = version.partition(name).map_err(|error| error.context(format!("table {table}")))?;
         if !ids.insert(partition.meta.id) {
             return Err(Error::invalid(format!("partition {name} of table {table} is named twice: name it once")));
@@ -90,7 +92,7 @@ fn partitions(version: &TableVersion, table: &Name, selection: &Selection) -> Re
 pub(super) fn manifest(frozen: &Frozen, store: StoreId, label: &Label, selection: &Selection) -> Result<Manifest> {
     let mut tables = Vec::with_capacity(frozen.tables.len());
     for (database, name, _, version) in &frozen.tables {
-        tables.push(manifest_table(database, name, version, partitions(version, name, selection)?));
+        tables.push(manifest_table(database, name, version, partitions(version, database, name, selection)?));
     }
     Ok(Manifest {
         label: label.clone(),
@@ -98,7 +100,7 @@ pub(super) fn manifest(frozen: &Frozen, store: StoreId, label: &Label, selection
         created_ms: frozen.at_ms,
         writer: format!("stele {}, format 1", env!("CARGO_PKG_VERSION")),
         tables,
-        views: views(&frozen.catalog, selection),
+        views: taken_views(&frozen.catalog, selection),
     })
 }
 

@@ -8,7 +8,7 @@ use crate::delta::{Action, Protocol, TableMetadata};
 use crate::error::{ErrorKind, Result};
 use crate::format::{CatalogState, OperationRecord};
 use crate::id::{LineageId, Name, PartitionId, TableId, Version};
-use crate::schema::{PartitionMeta, TableSpec};
+use crate::schema::{PartitionMeta, PartitionSpec, TableSchema, TableSpec};
 use crate::store::{Store, Table};
 use crate::table::{LiveTable, write_initial_log};
 
@@ -62,13 +62,23 @@ impl Store {
 
     /// CREATE TABLE. The table directory is durable before the catalog names it.
     pub fn create_table(&self, database: &str, name: &str, spec: &TableSpec) -> Result<Table> {
+        self.make_table(database, Name::new(name)?, |name| spec.build(name.as_str()))
+    }
+
+    /// A table of what `build` gives for its name, once it is known that it could be made.
+    pub(super) fn make_table(
+        &self,
+        database: &str,
+        name: Name,
+        build: impl FnOnce(&Name) -> Result<(TableSchema, Vec<PartitionSpec>)>,
+    ) -> Result<Table> {
         let environment = &self.inner.environment;
         environment.check_writable()?;
-        let name = Name::new(name)?;
         let id = TableId::random(&environment.ids);
         // A dry run: the usual mistakes cost no files.
         ddl::create_table(&self.inner.catalog.current(), database, &name, id)?;
-        let actions = self.first_actions(id, &name, spec)?;
+        let (schema, partitions) = build(&name)?;
+        let actions = self.first_actions(id, schema, partitions);
         let operation = environment.begin_operation(Some(&OperationRecord::Table { table: id }))?;
         let layout = environment.layout.table(id);
         let written = write_initial_log(&environment.fs, &layout, &actions, operation.dir());
@@ -87,10 +97,9 @@ impl Store {
         Ok(Table { store: self.clone(), database: Name::new(database)?, name, live })
     }
 
-    fn first_actions(&self, id: TableId, name: &Name, spec: &TableSpec) -> Result<Vec<Action>> {
+    fn first_actions(&self, id: TableId, schema: TableSchema, partitions: Vec<PartitionSpec>) -> Vec<Action> {
         let environment = &self.inner.environment;
         let now_ms = environment.clock.now_ms();
-        let (schema, partitions) = spec.build(name.as_str())?;
         let buckets = schema.distribution.buckets();
         let next_partition = PartitionId::new(partitions.len() as u64 + 1);
         let mut actions = vec![
@@ -108,7 +117,7 @@ impl Store {
             let id = PartitionId::new(number);
             Action::Partition(Arc::new(PartitionMeta { id, name: partition.name, bounds: partition.bounds, buckets }))
         }));
-        Ok(actions)
+        actions
     }
 
     /// DROP TABLE. It goes to the recycle bin, where [`Store::recover_table`] finds it.

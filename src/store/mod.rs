@@ -11,6 +11,8 @@ mod options;
 mod partitions;
 mod recover;
 mod recycle;
+mod tables;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -30,6 +32,7 @@ use open_tables::OpenTables;
 pub(crate) use options::Kept;
 pub use options::StoreOptions;
 pub use recycle::{RecoverOptions, RecycledItem, RecycledName};
+pub use views::OnExistingView;
 
 /// An open store; cheap to clone, `Send + Sync`. The last clone that goes away releases the store's lock.
 ///
@@ -196,7 +199,7 @@ impl Store {
     }
 
     /// Follows the writing process; without effect in it.
-    fn refresh(&self) -> Result<()> {
+    pub(crate) fn refresh(&self) -> Result<()> {
         match self.inner.environment.read_only {
             Some(_) => self.inner.catalog.refresh(),
             None => Ok(()),

@@ -6,7 +6,7 @@ use crate::delta::{Action, RecycledPartition};
 use crate::error::{Error, Result};
 use crate::id::{Name, PartitionId};
 use crate::limits::PARTITIONS_MAX;
-use crate::schema::{PartitionBounds, PartitionMeta, PartitionSpec, Partitioning};
+use crate::schema::{BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning, partition_less_than};
 use crate::segment_meta::SegmentMeta;
 use crate::store::{RecoverOptions, Table};
 use crate::table::{PartitionVersion, TableVersion};
@@ -14,13 +14,33 @@ use crate::table::{PartitionVersion, TableVersion};
 impl Table {
     /// ALTER TABLE … ADD PARTITION.
     pub fn add_partition(&self, spec: PartitionSpec) -> Result<()> {
+        self.add_partitions(vec![spec])
+    }
+
+    /// ALTER TABLE … ADD PARTITIONS: all of them in one version, or none.
+    pub fn add_partitions(&self, specs: Vec<PartitionSpec>) -> Result<()> {
         let fs = &self.store.inner.environment.fs;
         self.change("ADD PARTITION", |version, _| {
-            let meta = fresh_partition(version, self.live.next_partition(version)?, spec)?;
-            // The directory is durable before the version that names it; if the commit fails it is used next time.
-            fs.create_dir(&version.layout.partition(meta.id))?;
-            self.live.make_partitions(version, &[Arc::new(meta)])
+            let mut fresh: Vec<Arc<PartitionMeta>> = Vec::with_capacity(specs.len());
+            let mut id = self.live.next_partition(version)?;
+            for spec in specs {
+                let meta = fresh_partition(version, &fresh, id, spec)?;
+                id = id.next().ok_or_else(|| Error::unsupported("no partition id is left"))?;
+                fresh.push(Arc::new(meta));
+            }
+            // The directories are durable before the version that names them; if the commit fails they are used next time.
+            fresh.iter().try_for_each(|meta| fs.create_dir(&version.layout.partition(meta.id)))?;
+            self.live.make_partitions(version, &fresh)
         })
+    }
+
+    /// `PARTITION name VALUES LESS THAN (upper)` for ADD PARTITION: from the end of the partition before, or from the first
+    /// row on if there is none.
+    pub fn partition_less_than(&self, name: Name, upper: Vec<BoundValue>) -> Result<PartitionSpec> {
+        let version = self.version();
+        let bounds = version.partitions.values().map(|partition| &partition.meta.bounds);
+        partition_less_than(&version.schema, bounds, name, upper)
+            .map_err(|error| error.context(format!("table {}.{}", self.database, self.name)))
     }
 
     /// ALTER TABLE … DROP PARTITION. It goes to the recycle bin, where [`Table::recover_partition`] finds it.
@@ -56,7 +76,7 @@ impl Table {
         self.change("RECOVER PARTITION", |version, _| {
             let entry = recycled(version, name, options)?;
             let meta = PartitionMeta { name: to, ..entry.partition.clone() };
-            check_fits(version, &meta.name, &meta.bounds)?;
+            check_fits(&metas(version).collect::<Vec<_>>(), &meta.name, &meta.bounds)?;
             let partition = version.recycled_partition(fs, entry)?;
             if fs.entry(&version.layout.partition(meta.id))?.is_none() {
                 // An empty one may be missing in a copy of a store that was made without empty directories.
@@ -74,7 +94,7 @@ impl Table {
         self.change("RENAME PARTITION", |version, _| {
             check_partitioned(version)?;
             let partition = version.partition(&name)?;
-            let others = version.partitions.values().filter(|other| other.meta.id != partition.meta.id);
+            let others = metas(version).filter(|other| other.id != partition.meta.id);
             check_name_free(others, &to)?;
             Ok(vec![Action::Partition(Arc::new(PartitionMeta { name: to, ..(*partition.meta).clone() }))])
         })
@@ -93,7 +113,11 @@ impl Table {
         })
     }
 
-    fn change(&self, operation: &str, decide: impl FnOnce(&TableVersion, i64) -> Result<Vec<Action>>) -> Result<()> {
+    pub(super) fn change(
+        &self,
+        operation: &str,
+        decide: impl FnOnce(&TableVersion, i64) -> Result<Vec<Action>>,
+    ) -> Result<()> {
         let environment = &self.store.inner.environment;
         environment.check_writable()?;
         let now_ms = environment.clock.now_ms();
@@ -130,39 +154,49 @@ fn recycled<'v>(version: &'v TableVersion, name: &str, options: &RecoverOptions)
     })
 }
 
-/// The partition that a specification stands for, checked against those there are.
-fn fresh_partition(version: &TableVersion, id: PartitionId, spec: PartitionSpec) -> Result<PartitionMeta> {
+/// The partition that a specification stands for, checked against those there are and those made with it.
+fn fresh_partition(
+    version: &TableVersion,
+    beside: &[Arc<PartitionMeta>],
+    id: PartitionId,
+    spec: PartitionSpec,
+) -> Result<PartitionMeta> {
     check_partitioned(version)?;
     let bounds = spec.bounds.checked(&version.schema)?;
-    check_fits(version, &spec.name, &bounds)?;
+    let others: Vec<&PartitionMeta> = metas(version).chain(beside.iter().map(|meta| &**meta)).collect();
+    check_fits(&others, &spec.name, &bounds)?;
     let buckets = version.schema.distribution.buckets();
     Ok(PartitionMeta { id, name: spec.name, bounds, buckets })
 }
 
+fn metas(version: &TableVersion) -> impl Iterator<Item = &PartitionMeta> {
+    version.partitions.values().map(|partition| &*partition.meta)
+}
+
 /// Whether there is room for one more partition of this name and these bounds.
-fn check_fits(version: &TableVersion, name: &Name, bounds: &PartitionBounds) -> Result<()> {
-    if version.partitions.len() >= PARTITIONS_MAX {
+fn check_fits(others: &[&PartitionMeta], name: &Name, bounds: &PartitionBounds) -> Result<()> {
+    if others.len() >= PARTITIONS_MAX {
         return Err(Error::invalid(format!(
             "partition {name} cannot be added: the table has {} partitions and at most {PARTITIONS_MAX} are allowed",
-            version.partitions.len()
+            others.len()
         )));
     }
-    check_name_free(version.partitions.values(), name)?;
-    match version.partitions.values().find(|other| other.meta.bounds.overlaps(bounds)) {
+    check_name_free(others.iter().copied(), name)?;
+    match others.iter().find(|other| other.bounds.overlaps(bounds)) {
         None => Ok(()),
         Some(other) => Err(Error::invalid(format!(
             "partition {name} overlaps partition {}, a row could belong to both: change its bounds, or drop {} first",
-            other.meta.name, other.meta.name
+            other.name, other.name
         ))),
     }
 }
 
-fn check_name_free<'v>(mut others: impl Iterator<Item = &'v Arc<PartitionVersion>>, name: &Name) -> Result<()> {
-    match others.find(|other| other.meta.name.same_ignoring_case(name.as_str())) {
+fn check_name_free<'v>(mut others: impl Iterator<Item = &'v PartitionMeta>, name: &Name) -> Result<()> {
+    match others.find(|other| other.name.same_ignoring_case(name.as_str())) {
         None => Ok(()),
         Some(other) => Err(Error::already_exists(format!(
             "partition {name} exists already as {}: choose another name",
-            other.meta.name
+            other.name
         ))),
     }
 }

@@ -8,7 +8,7 @@ use crate::delta::{Action, Protocol, RecycledPartition, TableMetadata};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::fs::TableLayout;
-use crate::id::{Name, PartitionId, Version};
+use crate::id::{BucketIndex, Name, PartitionId, Version};
 use crate::schema::{ColumnFingerprints, PartitionMeta, TableSchema};
 use crate::segment_meta::SegmentMeta;
 use crate::table::LoadLabels;
@@ -94,10 +94,8 @@ pub struct PartitionVersion {
 /// # let batch = arrow::array::RecordBatch::try_from_iter([("id", ids)])?;
 /// # orders.load(steledb::load::LoadSource::batches(vec![batch]), &Default::default())?;
 /// let version = orders.version();
-/// for partition in version.partitions.values() {
-///     for (bucket, tablet) in partition.tablets.iter().enumerate() {
-///         println!("{}/{bucket}: {} segments", partition.meta.id, tablet.segments.len());
-///     }
+/// for (partition, bucket, tablet) in version.tablets() {
+///     println!("{}/{bucket}: {} segments", partition.meta.id, tablet.segments.len());
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -148,6 +146,14 @@ impl TableVersion {
     /// All segments, in order of partition, tablet, commit.
     pub fn segments(&self) -> impl Iterator<Item = &Arc<SegmentMeta>> {
         self.partitions.values().flat_map(|partition| partition.segments())
+    }
+
+    /// All tablets with their partition and bucket, in order of both.
+    pub fn tablets(&self) -> impl Iterator<Item = (&Arc<PartitionVersion>, BucketIndex, &Arc<TabletVersion>)> {
+        self.partitions.values().flat_map(|partition| {
+            let tablets = (0..).map(BucketIndex::new).zip(&partition.tablets);
+            tablets.map(move |(bucket, tablet)| (partition, bucket, tablet))
+        })
     }
 
     /// Number of rows.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::format::{UndoEntry, UndoTable};
+use crate::format::{UndoEntry, UndoTable, UndoView};
 use crate::id::{IdSource, UndoId};
 
 fn name(text: &str) -> Name {
@@ -21,6 +21,7 @@ fn expired_undo_records_give_up_only_tables_that_nothing_else_needs() {
         created_ms: 0,
         expires_ms,
         tables: tables.iter().map(|&id| UndoTable { database: name("d"), name: name("t"), before: Some(id) }).collect(),
+        views: Vec::new(),
     };
     state.undo = vec![record(10, &[living, shared, lonely]), record(20, &[shared])];
     assert_eq!(expire_undo(&state, 9), state);
@@ -40,9 +41,11 @@ fn a_renamed_database_is_renamed_in_undo_records() {
         created_ms: 0,
         expires_ms: 9,
         tables: vec![UndoTable { database: name("d"), name: name("t"), before: None }],
+        views: vec![UndoView { database: name("d"), name: name("v"), before: None }],
     });
     let next = rename_database(&state, "d", &name("e")).unwrap();
     assert_eq!(next.undo[0].tables[0].database, name("e"));
+    assert_eq!(next.undo[0].views[0].database, name("e"));
 }
 
 #[test]
