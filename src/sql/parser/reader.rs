@@ -106,6 +106,11 @@ impl<'a> Reader<'a> {
         &self.token(ahead).token
     }
 
+    /// Whether a clause after the name of a table comes next but so many.
+    pub(super) fn is_clause_of_object(&self, ahead: usize) -> bool {
+        ["PARTITION", "PARTITIONS", "TEMPORARY", "AS"].into_iter().any(|word| is_word(self.peek(ahead), word))
+    }
+
     fn token(&self, ahead: usize) -> &TokenWithSpan {
         self.parser.token_at(self.parser.index().saturating_add(ahead))
     }
@@ -333,6 +338,28 @@ impl<'a> Reader<'a> {
     /// `PROPERTIES (…)` if it is there.
     pub(super) fn properties_clause(&mut self) -> Result<Properties> {
         if self.take("PROPERTIES") { self.properties() } else { Ok(Properties::new()) }
+    }
+
+    /// `[DEFAULT] CHARACTER SET utf8 COLLATE utf8_bin` and the like if it is there: every text is UTF-8. Whether it was.
+    pub(super) fn skip_charset(&mut self) -> Result<bool> {
+        const WORDS: &[&str] = &[
+            "DEFAULT CHARACTER SET",
+            "DEFAULT CHARSET",
+            "DEFAULT COLLATE",
+            "CHARACTER SET",
+            "CHARSET",
+            "COLLATE",
+        ];
+        let mut is_given = false;
+        while self.take_one(WORDS).is_some() {
+            self.take_sign(&Token::Eq);
+            match self.peek(0) {
+                Token::SingleQuotedString(_) => self.string("a character set")?,
+                _ => self.identifier("a character set")?,
+            };
+            is_given = true;
+        }
+        Ok(is_given)
     }
 
     /// A query, as sqlparser reads it.
