@@ -17,13 +17,12 @@ impl Table {
     /// ALTER TABLE … SET: these properties get these values, others keep theirs. Which there are says
     /// [`checked_properties`].
     pub fn set_properties(&self, properties: &[(String, String)]) -> Result<()> {
-        checked_properties(properties)?;
+        let checked = checked_properties(properties)?;
         self.change_schema("SET PROPERTIES", |schema| {
-            let mut all = schema.properties.clone();
-            all.extend(properties.iter().map(|(key, value)| (key.to_lowercase(), value.clone())));
-            // Again, because some go together only with others.
-            let all: Vec<(String, String)> = all.into_iter().collect();
-            Ok(TableSchema { properties: checked_properties(&all)?, ..schema.clone() })
+            // Those there are stay as they are, whoever gave them.
+            let mut schema = schema.clone();
+            schema.properties.extend(checked);
+            Ok(schema)
         })
     }
 

@@ -25,11 +25,13 @@ mod load_errors;
 mod load_formats;
 mod model;
 mod nested;
+mod overwrite;
 #[cfg(feature = "cli")]
 mod power_cut;
 mod processes;
 mod recycle;
 mod restore;
+mod restore_rules;
 #[cfg(feature = "cli")]
 mod rounds;
 mod scan;
@@ -38,5 +40,7 @@ mod snapshot;
 #[cfg(feature = "sql")]
 mod sql;
 mod support;
+mod table_changes;
 mod time_travel;
 mod verify;
+mod views;

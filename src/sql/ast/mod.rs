@@ -33,7 +33,8 @@ pub struct ObjectName {
     pub name: Name,
 }
 
-/// `PROPERTIES ("key" = "value", …)` in the order given, keys in lower case as StarRocks compares them; the parser refuses a key given twice.
+/// `PROPERTIES ("key" = "value", …)` in the order given. Keys are as given, which is how StarRocks compares them, without white
+/// space at the ends; the parser refuses a key given twice.
 pub type Properties = Vec<(String, String)>;
 
 /// A statement.
