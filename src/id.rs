@@ -189,6 +189,7 @@ numbers! {
     #[doc = "A partition of a table, never reused within it; name of its directory. Starts at 1."] PartitionId(u64);
     #[doc = "A bucket of a partition; with the partition it names a tablet."] BucketIndex(u32);
     #[doc = "A column of a table and its Parquet `field_id`, never reused within it. Starts at 1."] ColumnId(u32);
+    #[doc = "A job of a store: BACKUP or RESTORE that runs by itself; name of its directory. Starts at 1."] JobId(u64);
 }
 
 impl PartitionId {
@@ -197,6 +198,14 @@ impl PartitionId {
     pub(crate) fn of_directory(name: &str) -> Option<PartitionId> {
         let id = name.parse::<u64>().ok().filter(|id| *id > 0)?;
         (id.to_string() == name).then_some(PartitionId(id))
+    }
+}
+
+impl JobId {
+    /// The job whose directory has this name; anything but the canonical spelling is none (I10).
+    pub(crate) fn of_directory(name: &str) -> Option<JobId> {
+        let id = name.parse::<u64>().ok().filter(|id| *id > 0)?;
+        (id.to_string() == name).then_some(JobId(id))
     }
 }
 

@@ -54,6 +54,14 @@ pub enum DocumentKind {
     Operation,
     /// `gc/<id>.condemned` and `.done`.
     Collection,
+    /// `jobs/<id>/job`.
+    Job,
+    /// `jobs/<id>/state-<n>`.
+    JobState,
+    /// `jobs/<id>/progress`.
+    JobProgress,
+    /// `jobs/<id>/cancel`.
+    JobCancel,
 }
 
 /// The highest format version this build writes.
@@ -111,6 +119,10 @@ impl DocumentKind {
             DocumentKind::Verify => "verify",
             DocumentKind::Operation => "operation",
             DocumentKind::Collection => "collection",
+            DocumentKind::Job => "job",
+            DocumentKind::JobState => "job_state",
+            DocumentKind::JobProgress => "job_progress",
+            DocumentKind::JobCancel => "job_cancel",
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod catalog;
 mod envelope;
+mod job;
 mod manifest;
 mod operation;
 mod recycled;
@@ -13,6 +14,10 @@ pub use catalog::{
     CatalogRecord, CatalogState, DatabaseEntry, KeepTimes, RepositoryEntry, TableEntry, UndoEntry, UndoTable, UndoView,
 };
 pub use envelope::{DocumentKind, decode_document, encode_document};
+pub(crate) use job::{
+    JobCancelRecord, JobProgressRecord, JobRecord, JobRename, JobSelection, JobTimes, JobTransition, JobWork,
+};
+pub use job::{JobError, JobErrorCode, JobKind, JobReport, JobState, StateProgress};
 pub use manifest::{Manifest, ManifestPartition, ManifestSegment, ManifestTable, ManifestView};
 pub use operation::OperationRecord;
 pub use recycled::{Recycled, RecycledEntry};
