@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::format::{Manifest, ManifestSegment};
+use crate::format::ManifestSegment;
 use crate::id::{Label, Name};
 use crate::repository::Repository;
 use crate::restore::RestoreOptions;
@@ -189,18 +189,5 @@ impl Store {
         let tables = plan.tables.iter().map(|table| &table.database);
         let targets: BTreeSet<&Name> = tables.chain(plan.views.iter().map(|view| &view.database)).collect();
         targets.into_iter().filter(|database| !state.databases.contains_key(*database)).cloned().collect()
-    }
-}
-
-/// The plan of a manifest and what the store itself has of it.
-pub(super) type Decided<'a> = (Plan<'a>, LocalSegments);
-
-impl Store {
-    /// Decides a restore, without looking into the tables that it replaces.
-    pub(super) fn decide<'a>(&self, manifest: &'a Manifest, options: &RestoreOptions) -> Result<Decided<'a>> {
-        self.refresh()?;
-        let plan = crate::restore::plan::plan(manifest, options, &self.inner.catalog.current())?;
-        let local = self.local_segments(&plan)?;
-        Ok((plan, local))
     }
 }

@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use crate::catalog::ddl;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{CatalogState, UndoEntry};
+use crate::format::{CatalogState, Manifest, UndoEntry};
 use crate::id::{Label, LineageId, Name, UndoId};
 use crate::progress::Phase;
 use crate::repository::Repository;
@@ -98,6 +98,14 @@ impl Store {
             Ok(undo::swap(&state, &swaps, terms, true)?.0)
         });
         self.settle(closed, committed.map(|_| redo))
+    }
+
+    /// The plan, and what the store has of it itself. The tables that it replaces are not looked into.
+    fn decide<'a>(&self, manifest: &'a Manifest, options: &RestoreOptions) -> Result<(Plan<'a>, LocalSegments)> {
+        self.refresh()?;
+        let plan = plan::plan(manifest, options, &self.inner.catalog.current())?;
+        let local = self.local_segments(&plan)?;
+        Ok((plan, local))
     }
 
     /// Segments of the store that a restore may link: of every table with the same lineage as one of the plan's.

@@ -1,12 +1,13 @@
 //! Partitions of a table: ADD, DROP, RECOVER, RENAME, TRUNCATE. Each is one version of the table's log.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::delta::{Action, RecycledPartition};
 use crate::error::{Error, Result};
 use crate::id::{Name, PartitionId};
 use crate::limits::PARTITIONS_MAX;
-use crate::schema::{BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning, partition_less_than};
+use crate::schema::{BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning, first_overlap, partition_less_than};
 use crate::segment_meta::SegmentMeta;
 use crate::store::{RecoverOptions, Table};
 use crate::table::{PartitionVersion, TableVersion};
@@ -21,13 +22,7 @@ impl Table {
     pub fn add_partitions(&self, specs: Vec<PartitionSpec>) -> Result<()> {
         let fs = &self.store.inner.environment.fs;
         self.change("ADD PARTITION", |version, _| {
-            let mut fresh: Vec<Arc<PartitionMeta>> = Vec::with_capacity(specs.len());
-            let mut id = self.live.next_partition(version)?;
-            for spec in specs {
-                let meta = fresh_partition(version, &fresh, id, spec)?;
-                id = id.next().ok_or_else(|| Error::unsupported("no partition id is left"))?;
-                fresh.push(Arc::new(meta));
-            }
+            let fresh = fresh_partitions(version, self.live.next_partition(version)?, specs)?;
             // The directories are durable before the version that names them; if the commit fails they are used next time.
             fresh.iter().try_for_each(|meta| fs.create_dir(&version.layout.partition(meta.id)))?;
             self.live.make_partitions(version, &fresh)
@@ -76,7 +71,7 @@ impl Table {
         self.change("RECOVER PARTITION", |version, _| {
             let entry = recycled(version, name, options)?;
             let meta = PartitionMeta { name: to, ..entry.partition.clone() };
-            check_fits(&metas(version).collect::<Vec<_>>(), &meta.name, &meta.bounds)?;
+            check_fits(version, &meta.name, &meta.bounds)?;
             let partition = version.recycled_partition(fs, entry)?;
             if fs.entry(&version.layout.partition(meta.id))?.is_none() {
                 // An empty one may be missing in a copy of a store that was made without empty directories.
@@ -154,19 +149,38 @@ fn recycled<'v>(version: &'v TableVersion, name: &str, options: &RecoverOptions)
     })
 }
 
-/// The partition that a specification stands for, checked against those there are and those made with it.
-fn fresh_partition(
+/// The partitions that specifications stand for, checked against those there are and each other.
+fn fresh_partitions(
     version: &TableVersion,
-    beside: &[Arc<PartitionMeta>],
-    id: PartitionId,
-    spec: PartitionSpec,
-) -> Result<PartitionMeta> {
+    mut id: PartitionId,
+    specs: Vec<PartitionSpec>,
+) -> Result<Vec<Arc<PartitionMeta>>> {
     check_partitioned(version)?;
-    let bounds = spec.bounds.checked(&version.schema)?;
-    let others: Vec<&PartitionMeta> = metas(version).chain(beside.iter().map(|meta| &**meta)).collect();
-    check_fits(&others, &spec.name, &bounds)?;
     let buckets = version.schema.distribution.buckets();
-    Ok(PartitionMeta { id, name: spec.name, bounds, buckets })
+    let mut fresh = Vec::with_capacity(specs.len());
+    for PartitionSpec { name, bounds } in specs {
+        let bounds = bounds.checked(&version.schema).map_err(|error| error.context(format!("partition {name}")))?;
+        fresh.push(Arc::new(PartitionMeta { id, name, bounds, buckets }));
+        id = id.next().ok_or_else(|| Error::unsupported("no partition id is left"))?;
+    }
+    let mut names: BTreeMap<String, &Name> = metas(version).map(|meta| (lower_case(meta), &meta.name)).collect();
+    for meta in &fresh {
+        check_count(&meta.name, names.len())?;
+        if let Some(other) = names.insert(lower_case(meta), &meta.name) {
+            return Err(name_taken(&meta.name, other));
+        }
+    }
+    // Those there are do not overlap each other, so that the second of the two is new.
+    let all: Vec<&PartitionMeta> = metas(version).chain(fresh.iter().map(|meta| &**meta)).collect();
+    let bounds: Vec<_> = all.iter().map(|meta| &meta.bounds).collect();
+    match first_overlap(&bounds) {
+        Some((other, new)) => Err(overlapping(&all[new].name, &all[other].name)),
+        None => Ok(fresh),
+    }
+}
+
+fn lower_case(meta: &PartitionMeta) -> String {
+    meta.name.as_str().to_lowercase()
 }
 
 fn metas(version: &TableVersion) -> impl Iterator<Item = &PartitionMeta> {
@@ -174,19 +188,20 @@ fn metas(version: &TableVersion) -> impl Iterator<Item = &PartitionMeta> {
 }
 
 /// Whether there is room for one more partition of this name and these bounds.
-fn check_fits(others: &[&PartitionMeta], name: &Name, bounds: &PartitionBounds) -> Result<()> {
-    if others.len() >= PARTITIONS_MAX {
-        return Err(Error::invalid(format!(
-            "partition {name} cannot be added: the table has {} partitions and at most {PARTITIONS_MAX} are allowed",
-            others.len()
-        )));
-    }
-    check_name_free(others.iter().copied(), name)?;
-    match others.iter().find(|other| other.bounds.overlaps(bounds)) {
+fn check_fits(version: &TableVersion, name: &Name, bounds: &PartitionBounds) -> Result<()> {
+    check_count(name, version.partitions.len())?;
+    check_name_free(metas(version), name)?;
+    match metas(version).find(|other| other.bounds.overlaps(bounds)) {
         None => Ok(()),
-        Some(other) => Err(Error::invalid(format!(
-            "partition {name} overlaps partition {}, a row could belong to both: change its bounds, or drop {} first",
-            other.name, other.name
+        Some(other) => Err(overlapping(name, &other.name)),
+    }
+}
+
+fn check_count(name: &Name, there: usize) -> Result<()> {
+    match there < PARTITIONS_MAX {
+        true => Ok(()),
+        false => Err(Error::invalid(format!(
+            "partition {name} cannot be added: the table has {there} partitions and at most {PARTITIONS_MAX} are allowed"
         ))),
     }
 }
@@ -194,11 +209,18 @@ fn check_fits(others: &[&PartitionMeta], name: &Name, bounds: &PartitionBounds) 
 fn check_name_free<'v>(mut others: impl Iterator<Item = &'v PartitionMeta>, name: &Name) -> Result<()> {
     match others.find(|other| other.name.same_ignoring_case(name.as_str())) {
         None => Ok(()),
-        Some(other) => Err(Error::already_exists(format!(
-            "partition {name} exists already as {}: choose another name",
-            other.name
-        ))),
+        Some(other) => Err(name_taken(name, &other.name)),
     }
+}
+
+fn name_taken(name: &Name, other: &Name) -> Error {
+    Error::already_exists(format!("partition {name} exists already as {other}: choose another name"))
+}
+
+fn overlapping(name: &Name, other: &Name) -> Error {
+    Error::invalid(format!(
+        "partition {name} overlaps partition {other}, a row could belong to both: change its bounds, or drop {other} first"
+    ))
 }
 
 fn check_partitioned(version: &TableVersion) -> Result<()> {

@@ -15,18 +15,18 @@ use steledb::snapshot::Selection;
 use steledb::{Clock, DataType, ErrorKind, Label, RecoverOptions, Result, Store, StoreOptions, TableSpec};
 
 use crate::support::{
-    REPOSITORY, ROOT, Shown, check_files, create_orders, load_orders, options, orders, orders_spec, shown,
+    REPOSITORY, ROOT, Shown, check_files, create_orders, load_orders, options, orders, orders_spec, shown, texts,
 };
 
 /// What a store and its repository show.
 type State = (Shown, Vec<String>);
 
-fn open(sim: &SimFs, seed: u64) -> Store {
+pub fn open(sim: &SimFs, seed: u64) -> Store {
     Store::open_with(ROOT, options(sim.fs(), seed)).unwrap()
 }
 
 fn state(store: &Store) -> State {
-    let mut labels = Vec::new();
+    let mut labels = texts(store);
     for name in store.repositories() {
         labels.push(format!("repository {name}"));
         let repository = store.repository(name.as_str()).unwrap();
@@ -36,7 +36,7 @@ fn state(store: &Store) -> State {
 }
 
 /// A store with a table of 300 rows, closed.
-fn prepared() -> SimFs {
+pub fn prepared() -> SimFs {
     let sim = SimFs::new();
     let store = Store::create_with(ROOT, options(sim.fs(), 1)).unwrap();
     load_orders(&create_orders(&store, "orders"), 0..300).unwrap();
@@ -51,7 +51,7 @@ fn prepared_with_repository() -> SimFs {
 }
 
 /// Runs `work` with each fault at each operation until it passes; gives the number of crash points.
-fn fail_everywhere(name: &str, base: &SimFs, work: impl Fn(&Store) -> Result<()>) -> u64 {
+pub fn fail_everywhere(name: &str, base: &SimFs, work: impl Fn(&Store) -> Result<()>) -> u64 {
     let before = state(&open(&base.fork(), 3));
     let after = {
         let sim = base.fork();
@@ -280,7 +280,7 @@ fn make_a_repository_and_back_up() {
 }
 
 /// A repository with a backup, and a store whose table was changed since.
-fn prepared_with_backup() -> SimFs {
+pub fn prepared_with_backup() -> SimFs {
     let sim = prepared_with_repository();
     let store = open(&sim, 5);
     store.backup(&store.repository("r").unwrap(), &backup_options("nightly")).unwrap();

@@ -11,6 +11,7 @@ mod child;
 #[cfg(feature = "cli")]
 mod command_line;
 mod crash;
+mod crash_statements;
 mod damage;
 mod defaults;
 mod drill;

@@ -162,6 +162,22 @@ pub fn shown(store: &Store) -> Shown {
     shown
 }
 
+/// What a store shows besides rows: views, comments, properties.
+pub fn texts(store: &Store) -> Vec<String> {
+    let mut texts = Vec::new();
+    for database in store.databases() {
+        let database = database.as_str();
+        for view in store.views(database).unwrap() {
+            texts.push(format!("view {database}.{view}: {}", store.view(database, view.as_str()).unwrap()));
+        }
+        for table in store.tables(database).unwrap() {
+            let schema = store.table(database, table.as_str()).unwrap().schema();
+            texts.push(format!("table {database}.{table}: {:?} {:?}", schema.comment, schema.properties));
+        }
+    }
+    texts
+}
+
 /// Checks what must hold of the files of a store that was just opened for writing: everything verifies, nothing is left
 /// over, and every segment of a living table is named by a version of it.
 pub fn check_files(sim: &SimFs, store: &Store) {
