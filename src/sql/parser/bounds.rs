@@ -138,7 +138,8 @@ fn step_in_level(level: &mut Level, previous: Option<&Token>, token: &Token) {
             }
             _ => {}
         },
-        Token::Period | Token::SemiColon | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) => {}
+        Token::Period | Token::SemiColon | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) => {
+        }
         _ => level.current += 1,
     }
 }
