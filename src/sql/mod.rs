@@ -1,5 +1,5 @@
 //! SQL: StarRocks' statements.
 
 mod ast;
-mod parser;
+pub(crate) mod parser;
 mod query;
