@@ -48,7 +48,7 @@ const EXAMPLES: &str = "\
 Examples:
   stele demo                                      the main job, on real data
   stele init /data/store                          makes a store
-  stele sql -c "SELECT count(*) FROM sales.flights"
+  stele sql -c 'SELECT count(*) FROM sales.flights'
   stele load sales.flights flights.parquet --create
   stele scan sales.flights --limit 5
   stele repository create nas file:///backups

@@ -12,11 +12,15 @@ mod input_seeds;
 mod memory;
 mod seeds;
 mod segment;
+#[cfg(feature = "sql")]
+mod sql;
 mod vectors;
 
 pub use input::{arrow_ipc, csv, json_lines, nested_text};
 pub use seeds::{Seed, seeds};
 pub use segment::segment;
+#[cfg(feature = "sql")]
+pub use sql::sql;
 pub use vectors::deletion_vector;
 
 use serde::Serialize;
@@ -115,7 +119,7 @@ mod tests {
     use super::*;
 
     type Target = fn(&[u8]);
-    const TARGETS: [(&str, Target); 12] = [
+    const TARGETS: &[(&str, Target)] = &[
         ("log", log),
         ("checkpoint", checkpoint),
         ("manifest", manifest),
@@ -128,13 +132,15 @@ mod tests {
         ("nested_text", nested_text),
         ("arrow_ipc", arrow_ipc),
         ("deletion_vector", deletion_vector),
+        #[cfg(feature = "sql")]
+        ("sql", sql),
     ];
 
     #[test]
     fn every_target_has_seeds_and_takes_them_whole_cut_and_flipped() {
         let seeds = seeds().unwrap();
         for (name, target) in TARGETS {
-            let of_target: Vec<&Seed> = seeds.iter().filter(|seed| seed.target == name).collect();
+            let of_target: Vec<&Seed> = seeds.iter().filter(|seed| seed.target == *name).collect();
             assert!(!of_target.is_empty(), "{name}");
             for seed in of_target.iter().take(6) {
                 target(&seed.bytes);

@@ -11,6 +11,8 @@ use crate::delta::unseal;
 use crate::error::{Error, Result};
 use crate::format::{CatalogRecord, DocumentKind, decode_document, encode_document};
 use crate::fs::{Fs, SimFs};
+#[cfg(feature = "sql")]
+use crate::fuzzing::sql;
 use crate::fuzzing::{input_seeds, vectors};
 use crate::id::{IdSource, Label, Name};
 use crate::limits::{BLOCK_BYTES, CHECKPOINT_INTERVAL, LOG_FILE_BYTES_MAX};
@@ -33,7 +35,7 @@ pub struct Seed {
 }
 
 /// Inputs for every target: the files of a store with one table, some loads, a dropped partition and a snapshot, files to
-/// load, and deletion vectors.
+/// load, deletion vectors, and statements.
 pub fn seeds() -> Result<Vec<Seed>> {
     let fs = SimFs::new().fs();
     let store = Store::create_with(Path::new("/store"), options(fs.clone()))?;
@@ -55,6 +57,8 @@ pub fn seeds() -> Result<Vec<Seed>> {
     seeds.push(Seed { target: "envelope", bytes: encode_document(DocumentKind::Manifest, &manifest)? });
     seeds.extend(input_seeds::seeds()?);
     seeds.extend(vectors::seeds()?);
+    #[cfg(feature = "sql")]
+    seeds.extend(sql::seeds());
     Ok(seeds)
 }
 

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::error::Result;
-use crate::job::JobId;
+use crate::id::JobId;
 
 /// Batches as they come.
 pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;

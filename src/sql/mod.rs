@@ -7,7 +7,7 @@
 mod answer;
 mod ast;
 mod execute;
-mod parser;
+pub(crate) mod parser;
 mod properties;
 mod query;
 mod session;

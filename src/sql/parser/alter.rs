@@ -128,9 +128,7 @@ fn drop_partitions(reader: &mut Reader<'_>, actions: &mut Vec<AlterAction>) -> R
         false => vec![reader.name("the name of a partition")?],
     };
     let force = reader.take("FORCE");
-    actions.extend(
-        partitions.into_iter().map(|partition| AlterAction::DropPartition { partition, if_exists, force }),
-    );
+    actions.extend(partitions.into_iter().map(|partition| AlterAction::DropPartition { partition, if_exists, force }));
     Ok(())
 }
 

@@ -38,7 +38,8 @@ pub(super) fn backup(reader: &mut Reader<'_>) -> Result<BackupStatement> {
     reader.expect("SNAPSHOT")?;
     let (qualifier, label) = reader.qualified("the label of a snapshot")?;
     if let (Some(named), Some(qualifier)) = (&named, &qualifier) {
-        let message = format!("the database is given twice, as DATABASE {named} and in {qualifier}.{label}: keep one of them");
+        let message =
+            format!("the database is given twice, as DATABASE {named} and in {qualifier}.{label}: keep one of them");
         return Err(at_place(Error::invalid(message), place));
     }
     reader.expect("TO")?;

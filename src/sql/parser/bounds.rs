@@ -7,6 +7,10 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use crate::error::{Error, Result};
 use crate::limits::{STATEMENT_DEPTH_MAX, STATEMENT_OPERATORS_MAX};
 
+/// How often the grammar may read one part of a statement again, because it cannot know what `((SELECT` begins: a query, or a
+/// join whose first table is one.
+const TRIES_MAX: usize = 1_024;
+
 /// What is open.
 #[derive(Clone, Copy, PartialEq)]
 enum Opener {
@@ -28,11 +32,13 @@ struct Level {
     /// Members of UNION, JOIN, FROM and WITH: they make one chain across commas and clauses.
     members: usize,
     is_in_from: bool,
+    /// How often the grammar may read what stands in it.
+    tries: usize,
 }
 
 impl Level {
     fn new(opener: Opener) -> Level {
-        Level { opener, current: 0, before: 0, members: 0, is_in_from: false }
+        Level { opener, current: 0, before: 0, members: 0, is_in_from: false, tries: 1 }
     }
 
     fn depth(&self) -> usize {
@@ -52,6 +58,13 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<()> {
         let previous = at.checked_sub(1).map(|at| &tokens[at].token);
         step(&mut levels, previous, &token.token);
         let place = token.span.start;
+        if tries(&mut levels, &tokens[..at], &token.token) > TRIES_MAX {
+            return Err(Error::invalid(format!(
+                "the statement has too many queries in doubled parentheses within each other: leave some out at line {}, \
+                 column {}",
+                place.line, place.column
+            )));
+        }
         if levels.len() > STATEMENT_DEPTH_MAX + 1 {
             return Err(Error::invalid(format!(
                 "the statement is nested more than {STATEMENT_DEPTH_MAX} levels deep: split it, for example by views, at line \
@@ -68,6 +81,21 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How often a query that begins with this token may be read; 1 for every other token.
+fn tries(levels: &mut [Level], before: &[TokenWithSpan], token: &Token) -> usize {
+    if !matches!(
+        keyword(token),
+        Some(Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::VALUE | Keyword::TABLE)
+    ) {
+        return 1;
+    }
+    let parentheses = before.iter().rev().take_while(|token| token.token == Token::LParen).count();
+    if let Some(level) = levels.last_mut() {
+        level.tries = level.tries.max(parentheses);
+    }
+    levels.iter().fold(1_usize, |product, level| product.saturating_mul(level.tries))
 }
 
 fn step(levels: &mut Vec<Level>, previous: Option<&Token>, token: &Token) {
@@ -138,7 +166,8 @@ fn step_in_level(level: &mut Level, previous: Option<&Token>, token: &Token) {
             }
             _ => {}
         },
-        Token::Period | Token::SemiColon | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) => {}
+        Token::Period | Token::SemiColon | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) => {
+        }
         _ => level.current += 1,
     }
 }

@@ -68,7 +68,9 @@ fn check_columns(reader: &Reader<'_>, table: &CreateTable) -> Result<()> {
     let untyped = table.columns.iter().find(|column| column.data_type.is_none());
     match (&table.query, typed, untyped) {
         (None, None, None) => reader.expected("the columns of the table in parentheses, or AS and a query"),
-        (None, _, Some(column)) => Err(reader.invalid(format!("column {} has no type: write one after it", column.name))),
+        (None, _, Some(column)) => {
+            Err(reader.invalid(format!("column {} has no type: write one after it", column.name)))
+        }
         (Some(_), Some(column), _) => Err(reader.invalid(format!(
             "column {} has a type, which AS SELECT gives: leave it out, or use CAST in the query",
             column.name
@@ -79,8 +81,16 @@ fn check_columns(reader: &Reader<'_>, table: &CreateTable) -> Result<()> {
 
 /// One clause after the columns; whether there was one. They may come in any order.
 fn clause(reader: &mut Reader<'_>, table: &mut CreateTable) -> Result<bool> {
-    const CLAUSES: &[&str] =
-        &["ENGINE", "COMMENT", "PARTITION BY", "DISTRIBUTED BY", "ORDER BY", "ROLLUP", "PROPERTIES", "BROKER PROPERTIES"];
+    const CLAUSES: &[&str] = &[
+        "ENGINE",
+        "COMMENT",
+        "PARTITION BY",
+        "DISTRIBUTED BY",
+        "ORDER BY",
+        "ROLLUP",
+        "PROPERTIES",
+        "BROKER PROPERTIES",
+    ];
     if reader.skip_charset()? {
         return Ok(true);
     }
@@ -103,7 +113,8 @@ fn clause(reader: &mut Reader<'_>, table: &mut CreateTable) -> Result<bool> {
             reader.take_sign(&Token::Eq);
             let engine = reader.identifier("the name of an engine")?;
             if !engine.eq_ignore_ascii_case("olap") {
-                let message = format!("ENGINE={engine} is not supported (use ENGINE=olap, or read files with FILES(…))");
+                let message =
+                    format!("ENGINE={engine} is not supported (use ENGINE=olap, or read files with FILES(…))");
                 return Err(at_place(Error::unsupported(message), place));
             }
         }
@@ -160,7 +171,15 @@ struct Column {
 }
 
 const AGGREGATES: &[&str] = &[
-    "SUM", "MIN", "MAX", "REPLACE", "REPLACE_IF_NOT_NULL", "HLL_UNION", "BITMAP_UNION", "PERCENTILE_UNION", "AGG_STATE_UNION",
+    "SUM",
+    "MIN",
+    "MAX",
+    "REPLACE",
+    "REPLACE_IF_NOT_NULL",
+    "HLL_UNION",
+    "BITMAP_UNION",
+    "PERCENTILE_UNION",
+    "AGG_STATE_UNION",
 ];
 
 /// An element of the list of columns.
@@ -205,10 +224,14 @@ fn option(reader: &mut Reader<'_>, column: &mut Column) -> Result<bool> {
         return Err(reader.invalid("a key is not declared at a column: write DUPLICATE KEY (…) after the columns"));
     }
     if reader.is("AUTO_INCREMENT") {
-        return Err(reader.unsupported("AUTO_INCREMENT is not supported (give the values, for example by row_number())"));
+        return Err(
+            reader.unsupported("AUTO_INCREMENT is not supported (give the values, for example by row_number())")
+        );
     }
     if reader.is("AS") || reader.is("GENERATED") {
-        return Err(reader.unsupported("a generated column, AS (…), is not supported (make a view with the expression)"));
+        return Err(
+            reader.unsupported("a generated column, AS (…), is not supported (make a view with the expression)")
+        );
     }
     if reader.take("KEY") {
         column.is_key = true;

@@ -15,7 +15,9 @@ pub(super) fn insert(reader: &mut Reader<'_>) -> Result<Insert> {
         None => return reader.expected("INTO or OVERWRITE"),
     };
     if *reader.peek(1) == Token::LParen && reader.is("BLACKHOLE") {
-        return Err(reader.unsupported("BLACKHOLE() is not supported (use EXPLAIN ANALYZE to run a query for its time alone)"));
+        return Err(
+            reader.unsupported("BLACKHOLE() is not supported (use EXPLAIN ANALYZE to run a query for its time alone)")
+        );
     }
     let target = match *reader.peek(1) == Token::LParen && !is_query_in_parentheses(reader, 1) && reader.take("FILES") {
         true => files(reader, overwrite)?,
@@ -30,7 +32,9 @@ pub(super) fn insert(reader: &mut Reader<'_>) -> Result<Insert> {
 
 fn files(reader: &mut Reader<'_>, overwrite: bool) -> Result<InsertTarget> {
     if overwrite {
-        return Err(reader.unsupported("INSERT OVERWRITE FILES is not supported (use INSERT INTO FILES with a new path)"));
+        return Err(
+            reader.unsupported("INSERT OVERWRITE FILES is not supported (use INSERT INTO FILES with a new path)")
+        );
     }
     reader.properties().map(InsertTarget::Files)
 }

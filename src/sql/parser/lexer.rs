@@ -39,8 +39,7 @@ fn plain(token: Token) -> Token {
 /// column, not a function without parentheses.
 fn rewritten(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let is = |at: usize, word: &str| tokens.get(at).is_some_and(|token| is_word(&token.token, word));
-    let is_time_travel =
-        |at: usize| (is(at, "VERSION") || is(at, "TIMESTAMP")) && is(at + 1, "AS") && is(at + 2, "OF");
+    let is_time_travel = |at: usize| (is(at, "VERSION") || is(at, "TIMESTAMP")) && is(at + 1, "AS") && is(at + 2, "OF");
     let is_column = |at: usize| {
         let is_called = tokens.get(at + 1).is_some_and(|next| next.token == Token::LParen);
         let follows = |word: &str| at > 0 && is(at - 1, word);

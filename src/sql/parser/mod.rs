@@ -19,6 +19,8 @@ mod lexer;
 mod partition;
 mod reader;
 mod refused;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod samples;
 mod show;
 mod split;
 mod statement;

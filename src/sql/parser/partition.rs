@@ -3,7 +3,9 @@
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use crate::error::Result;
-use crate::sql::ast::{PartitionBy, PartitionDefinition, PartitionItem, PartitionLiteral, PartitionSeries, PartitionValues};
+use crate::sql::ast::{
+    PartitionBy, PartitionDefinition, PartitionItem, PartitionLiteral, PartitionSeries, PartitionValues,
+};
 use crate::sql::parser::reader::Reader;
 
 /// What is said of a single partition and changes nothing here: there are no replicas and one medium.
@@ -202,7 +204,8 @@ fn ignored_properties(reader: &mut Reader<'_>) -> Result<()> {
     let properties = reader.properties()?;
     match properties.iter().find(|(key, _)| !IGNORED_PROPERTIES.contains(&key.as_str())) {
         Some((key, _)) => {
-            Err(reader.unsupported(format!("property {key:?} of one partition is not supported (give it to the table)")))
+            Err(reader
+                .unsupported(format!("property {key:?} of one partition is not supported (give it to the table)")))
         }
         None => Ok(()),
     }

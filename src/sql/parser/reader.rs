@@ -238,7 +238,9 @@ impl<'a> Reader<'a> {
         match parts.pop() {
             None => Ok((database, last)),
             Some(catalog) => Err(at_place(
-                Error::unsupported(format!("catalog {catalog:?}: there is only default_catalog; leave the catalog out")),
+                Error::unsupported(format!(
+                    "catalog {catalog:?}: there is only default_catalog; leave the catalog out"
+                )),
                 place,
             )),
         }
@@ -327,7 +329,10 @@ impl<'a> Reader<'a> {
             reader.expect_sign(&Token::Eq)?;
             let value = reader.string("the value of the property in quotes")?;
             if properties.iter().any(|(known, _)| *known == key) {
-                return Err(at_place(Error::invalid(format!("property {key:?} is given twice: keep one of them")), place));
+                return Err(at_place(
+                    Error::invalid(format!("property {key:?} is given twice: keep one of them")),
+                    place,
+                ));
             }
             properties.push((key, value));
             Ok(())
@@ -342,14 +347,8 @@ impl<'a> Reader<'a> {
 
     /// `[DEFAULT] CHARACTER SET utf8 COLLATE utf8_bin` and the like if it is there: every text is UTF-8. Whether it was.
     pub(super) fn skip_charset(&mut self) -> Result<bool> {
-        const WORDS: &[&str] = &[
-            "DEFAULT CHARACTER SET",
-            "DEFAULT CHARSET",
-            "DEFAULT COLLATE",
-            "CHARACTER SET",
-            "CHARSET",
-            "COLLATE",
-        ];
+        const WORDS: &[&str] =
+            &["DEFAULT CHARACTER SET", "DEFAULT CHARSET", "DEFAULT COLLATE", "CHARACTER SET", "CHARSET", "COLLATE"];
         let mut is_given = false;
         while self.take_one(WORDS).is_some() {
             self.take_sign(&Token::Eq);
@@ -397,7 +396,8 @@ impl<'a> Reader<'a> {
         let message = match error {
             ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
             ParserError::RecursionLimitExceeded if self.dialect.is_exhausted() => {
-                return self.invalid("the query has too many parentheses within each other: split it, for example by views");
+                return self
+                    .invalid("the query has too many parentheses within each other: split it, for example by views");
             }
             ParserError::RecursionLimitExceeded => {
                 return self.invalid("the query is nested too deeply: split it, for example by views");

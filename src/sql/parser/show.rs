@@ -23,9 +23,7 @@ pub(super) fn show(reader: &mut Reader<'_>) -> Result<ShowStatement> {
             }
             ShowStatement::Databases(filter(reader)?)
         }
-        Some("TABLES") => {
-            ShowStatement::Tables { database: in_database(reader)?, full, filter: filter(reader)? }
-        }
+        Some("TABLES") => ShowStatement::Tables { database: in_database(reader)?, full, filter: filter(reader)? },
         Some("VIEWS") => ShowStatement::Views { database: in_database(reader)?, filter: filter(reader)? },
         Some("PARTITIONS") => ShowStatement::Partitions(from_table(reader)?),
         Some("TABLETS" | "TABLET") => {
@@ -48,8 +46,25 @@ pub(super) fn show(reader: &mut Reader<'_>) -> Result<ShowStatement> {
 }
 
 const SHOWN: &[&str] = &[
-    "DATABASES", "SCHEMAS", "TABLES", "VIEWS", "PARTITIONS", "TABLETS", "TABLET", "COLUMNS", "FIELDS", "CREATE",
-    "REPOSITORIES", "SNAPSHOT", "BACKUP", "RESTORE", "UNDO", "GLOBAL", "SESSION", "LOCAL", "VARIABLES",
+    "DATABASES",
+    "SCHEMAS",
+    "TABLES",
+    "VIEWS",
+    "PARTITIONS",
+    "TABLETS",
+    "TABLET",
+    "COLUMNS",
+    "FIELDS",
+    "CREATE",
+    "REPOSITORIES",
+    "SNAPSHOT",
+    "BACKUP",
+    "RESTORE",
+    "UNDO",
+    "GLOBAL",
+    "SESSION",
+    "LOCAL",
+    "VARIABLES",
 ];
 
 const EXPECTED: &str = "BACKUP, COLUMNS, CREATE TABLE, CREATE VIEW, CREATE DATABASE, DATABASES, PARTITIONS, RECYCLE BIN, \

@@ -40,8 +40,8 @@ pub(super) fn statement(reader: &mut Reader<'_>) -> Result<Statement> {
 }
 
 const FIRST_WORDS: &[&str] = &[
-    "ALTER", "BACKUP", "CANCEL", "CREATE", "DESC", "DESCRIBE", "DROP", "EXPLAIN", "INSERT", "RECOVER", "RESTORE", "SET",
-    "SHOW", "TRUNCATE", "UNDO", "USE",
+    "ALTER", "BACKUP", "CANCEL", "CREATE", "DESC", "DESCRIBE", "DROP", "EXPLAIN", "INSERT", "RECOVER", "RESTORE",
+    "SET", "SHOW", "TRUNCATE", "UNDO", "USE",
 ];
 
 const EXPECTED: &str = "a statement (ALTER, BACKUP, CANCEL, CREATE, DESCRIBE, DROP, EXPLAIN, INSERT, RECOVER, RESTORE, SELECT, \
