@@ -46,3 +46,11 @@ pub const CHECKPOINT_SMALL: u64 = 5_000;
 pub const CHECKPOINT_INTERVAL_MAX: u64 = 16 * CHECKPOINT_INTERVAL;
 /// Retention that keeps foreign clean-up tools away from our files, in days (100 years).
 pub const FOREIGN_RETENTION_DAYS: u32 = 36_500;
+/// Largest document of a job, in bytes: it lists tables and partitions.
+pub const JOB_DOCUMENT_BYTES_MAX: u64 = 64 << 20;
+/// Most jobs of a store that are not over: each has a thread.
+pub const JOBS_UNFINISHED_MAX: usize = 64;
+/// Jobs that are over and kept for those who ask what happened.
+pub const JOBS_KEPT_MAX: usize = 1_000;
+/// How long they are kept, in milliseconds (30 days).
+pub const JOBS_KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;

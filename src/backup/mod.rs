@@ -12,6 +12,8 @@ mod registry;
 mod run;
 mod upload;
 
+pub(crate) use run::Attempt;
+
 use crate::id::{BackupId, Label, Name};
 use crate::progress::Observer;
 use crate::snapshot::Selection;

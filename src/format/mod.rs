@@ -11,7 +11,8 @@ mod repository;
 mod store;
 
 pub use catalog::{
-    CatalogRecord, CatalogState, DatabaseEntry, KeepTimes, RepositoryEntry, TableEntry, UndoEntry, UndoTable,
+    CatalogRecord, CatalogState, DatabaseEntry, KeepTimes, RepositoryEntry, RestoredJob, TableEntry, UndoEntry,
+    UndoTable,
 };
 pub use envelope::{DocumentKind, decode_document, encode_document};
 pub(crate) use job::{
