@@ -29,6 +29,9 @@ pub(super) struct Registry {
     changed: Condvar,
     /// One submit or taking over at a time.
     pub submitting: Mutex<()>,
+    /// For the jobs that a test starts.
+    #[cfg(test)]
+    pub at_state: Mutex<Option<crate::job::running::AtState>>,
 }
 
 #[derive(Default)]

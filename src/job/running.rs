@@ -20,7 +20,14 @@ pub(super) struct Running {
     /// Joined by whoever suspends.
     pub thread: Mutex<Option<JoinHandle<()>>>,
     live: Mutex<Live>,
+    /// What a test does when the job gets to a state.
+    #[cfg(test)]
+    pub at_state: Mutex<Option<AtState>>,
 }
+
+/// See [`Running::at_state`].
+#[cfg(test)]
+pub(super) type AtState = std::sync::Arc<dyn Fn(&Running, JobState) + Send + Sync>;
 
 /// What changes.
 #[derive(Debug)]
@@ -80,7 +87,14 @@ impl Running {
             stop: None,
             is_new: true,
         };
-        Running { record: stored.record, cancel: Cancel::new(), thread: Mutex::default(), live: Mutex::new(live) }
+        Running {
+            record: stored.record,
+            cancel: Cancel::new(),
+            thread: Mutex::default(),
+            live: Mutex::new(live),
+            #[cfg(test)]
+            at_state: Mutex::default(),
+        }
     }
 
     pub fn kind(&self) -> JobKind {
@@ -177,6 +191,17 @@ impl Running {
         live.progress.retain(|known| known.state != state);
         live.progress.push(StateProgress { state, items_done: 0, items_total, bytes_done: 0, bytes_total });
         live.is_new = true;
+        drop(live);
+        #[cfg(test)]
+        self.tell_test(state);
+    }
+
+    #[cfg(test)]
+    fn tell_test(&self, state: JobState) {
+        let at_state = self.at_state.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(at_state) = at_state {
+            at_state(self, state);
+        }
     }
 
     /// So much more of the state is done.

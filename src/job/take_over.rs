@@ -4,7 +4,7 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::error::Result;
-use crate::format::JobWork;
+use crate::format::{CatalogState, JobWork, RestoredJob};
 use crate::id::JobId;
 use crate::job::Jobs;
 use crate::job::files::{self, StoredJob};
@@ -33,6 +33,7 @@ impl Jobs {
                 Err(error) => tracing::warn!(%error, %job, "a damaged job is not taken up again"),
             }
         }
+        self.forget_unknown()?;
         registry.set_taken_over();
         for running in unfinished {
             let job = running.record.job;
@@ -46,6 +47,12 @@ impl Jobs {
     /// Starts a job that is written down.
     pub(super) fn start(&self, running: Running) -> Result<()> {
         let running = Arc::new(running);
+        #[cfg(test)]
+        running
+            .at_state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&self.registry.at_state.lock().unwrap_or_else(PoisonError::into_inner));
         let started = self.registry.start(&self.store, running.clone(), run);
         started.map_err(|error| give_up(&self.store, &running, error))
     }
@@ -70,9 +77,28 @@ impl Jobs {
         if let JobWork::Restore { targets, .. } = &stored.record.work
             && !is_restored
         {
-            environment.restoring.begin((job, &stored.record.database), targets, &catalog)?;
+            let begun = environment.restoring.begin((job, &stored.record.database), targets, &catalog);
+            // Only files that were made up let two jobs restore one table.
+            if let Err(error) = begun {
+                tracing::warn!(%error, %job, "the tables of a job can be written to while it runs");
+            }
         }
         Ok(Some(Running::new(stored)))
+    }
+
+    /// What the catalog says of jobs whose directories somebody took away.
+    fn forget_unknown(&self) -> Result<()> {
+        let known = files::ids(&self.store.inner.environment)?;
+        let is_known = |restored: &RestoredJob| known.contains(&restored.job);
+        if self.store.inner.catalog.current().restored.iter().all(is_known) {
+            return Ok(());
+        }
+        let forget = |state: &CatalogState| {
+            let mut state = state.clone();
+            state.restored.retain(is_known);
+            Ok(state)
+        };
+        self.store.inner.catalog.commit(forget).map(drop)
     }
 
     fn remove_empty(&self, job: JobId) -> Result<()> {
