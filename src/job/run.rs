@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::backup::{Attempt, BackupOptions, BackupReport};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::format::{JobError, JobKind, JobRecord, JobReport, JobWork, Manifest, Outcome};
 use crate::id::BackupId;
 use crate::job::observe::observer;
@@ -175,15 +175,12 @@ fn restore(store: &Store, running: &Arc<Running>) -> Result<Done> {
     let repository = repository_of(store, record)?;
     let found_ms = repository.manifest(&record.label)?.created_ms;
     if found_ms != *backup_created_ms {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            format!(
-                "the backup with label '{}' in {} is another one than when the job was made: it shows moment {found_ms}, \
+        return Err(Error::conflict(format!(
+            "the backup with label '{}' in {} is another one than when the job was made: it shows moment {found_ms}, \
                  expected {backup_created_ms}",
-                record.label,
-                repository.describe()
-            ),
-        ));
+            record.label,
+            repository.describe()
+        )));
     }
     let options = restore_options(record, observer(running, environment));
     let report = store.restore_by(&repository, &options, Some(record.job))?;

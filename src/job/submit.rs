@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::format::{JobKind, JobRecord, JobWork};
 use crate::id::JobId;
 use crate::job::Jobs;
@@ -132,13 +132,10 @@ fn check_rivals(request: &JobRequest, unfinished: &[JobRecord]) -> Result<()> {
             && record.label == *request.label()
     };
     match unfinished.iter().find(has_label) {
-        Some(rival) if request.kind() == JobKind::Backup => Err(Error::new(
-            ErrorKind::Conflict,
-            format!(
-                "Snapshot with name '{}' already exist in repository {}: job {} is making it; choose another label",
-                rival.label, rival.repository, rival.job
-            ),
-        )),
+        Some(rival) if request.kind() == JobKind::Backup => Err(Error::conflict(format!(
+            "Snapshot with name '{}' already exist in repository {}: job {} is making it; choose another label",
+            rival.label, rival.repository, rival.job
+        ))),
         _ => Ok(()),
     }
 }
