@@ -1,6 +1,8 @@
 //! The files of a job. `job` and `state-<n>` are put once and decide; `progress` and `cancel` are replaced. What is read is
 //! checked before it is believed: each document names the job, so that a file in the wrong directory is damage.
 
+use std::path::Path;
+
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -35,8 +37,12 @@ pub(super) fn ids(environment: &Environment) -> Result<Vec<JobId>> {
 
 /// All files of a job; `None` if it was not written down, or is gone from the history.
 pub(super) fn read(environment: &Environment, job: JobId) -> Result<Option<StoredJob>> {
-    let Some(record) = read_document::<JobRecord>(environment, job, "job", DocumentKind::Job)? else { return Ok(None) };
-    check_owner(environment, job, "job", record.job)?;
+    let layout = &environment.layout;
+    let path = layout.job_record(job);
+    let Some(record) = read_document::<JobRecord>(environment, &path, DocumentKind::Job)? else { return Ok(None) };
+    if record.job != job {
+        return Err(damaged(&path, &format!("it is a copy of that of job {}", record.job)));
+    }
     let entries = match environment.fs.list(&environment.layout.job(job)) {
         Err(error) if error.is(ErrorKind::NotFound) => return Ok(None),
         entries => entries?,
@@ -45,21 +51,22 @@ pub(super) fn read(environment: &Environment, job: JobId) -> Result<Option<Store
     numbers.sort_unstable();
     let mut transitions = Vec::with_capacity(numbers.len());
     for (expected, number) in (0u64..).zip(numbers) {
-        let name = format!("state-{number}");
+        let path = layout.job_state(job, number);
         if number != expected {
-            return Err(damaged(environment, job, &name, &format!("state-{expected} is missing")));
+            return Err(damaged(&path, &format!("state-{expected} is missing")));
         }
-        match read_document::<JobTransition>(environment, job, &name, DocumentKind::JobState)? {
+        match read_document::<JobTransition>(environment, &path, DocumentKind::JobState)? {
             Some(transition) if transition.job == job && transition.number == number => transitions.push(transition),
             Some(other) => {
                 let what = format!("it is a copy of step {} of job {}", other.number, other.job);
-                return Err(damaged(environment, job, &name, &what));
+                return Err(damaged(&path, &what));
             }
             // The history was cut while it was read.
             None => return Ok(None),
         }
     }
-    let progress = read_document::<JobProgressRecord>(environment, job, "progress", DocumentKind::JobProgress);
+    let progress =
+        read_document::<JobProgressRecord>(environment, &layout.job_progress(job), DocumentKind::JobProgress);
     // Only shown: a damaged one must not hide the job.
     let progress = progress.unwrap_or_else(|error| {
         tracing::warn!(%error, "the progress of a job cannot be read");
@@ -72,13 +79,13 @@ pub(super) fn read(environment: &Environment, job: JobId) -> Result<Option<Store
 pub(super) fn create(environment: &Environment, record: &JobRecord) -> Result<()> {
     environment.fs.create_dir(&environment.layout.job(record.job))?;
     let bytes = encode_document(DocumentKind::Job, record)?;
-    put(environment, record.job, "job", &bytes)
+    put(environment, &environment.layout.job_record(record.job), &bytes)
 }
 
 /// Writes a step down.
 pub(super) fn add(environment: &Environment, transition: &JobTransition) -> Result<()> {
     let bytes = encode_document(DocumentKind::JobState, transition)?;
-    put(environment, transition.job, &format!("state-{}", transition.number), &bytes)
+    put(environment, &environment.layout.job_state(transition.job, transition.number), &bytes)
 }
 
 /// Replaces what is shown of a job that runs.
@@ -105,10 +112,9 @@ pub(super) fn remove(environment: &Environment, job: JobId) -> Result<()> {
     environment.fs.rename_new(&environment.layout.job(job), &operation.path("job"))
 }
 
-fn put(environment: &Environment, job: JobId, name: &str, bytes: &[u8]) -> Result<()> {
-    let target = environment.layout.job(job).join(name);
+fn put(environment: &Environment, target: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = environment.layout.operation(OperationId::random(&environment.ids));
-    match environment.fs.put_new(&target, &temporary, bytes)? {
+    match environment.fs.put_new(target, &temporary, bytes)? {
         Put::Created => Ok(()),
         Put::Exists => Err(Error::conflict(format!(
             "{} exists, which only this process writes: close the store and open it again",
@@ -117,27 +123,13 @@ fn put(environment: &Environment, job: JobId, name: &str, bytes: &[u8]) -> Resul
     }
 }
 
-fn read_document<T: DeserializeOwned>(
-    environment: &Environment,
-    job: JobId,
-    name: &str,
-    kind: DocumentKind,
-) -> Result<Option<T>> {
-    let path = environment.layout.job(job).join(name);
-    match environment.fs.read(&path, JOB_DOCUMENT_BYTES_MAX) {
+fn read_document<T: DeserializeOwned>(environment: &Environment, path: &Path, kind: DocumentKind) -> Result<Option<T>> {
+    match environment.fs.read(path, JOB_DOCUMENT_BYTES_MAX) {
         Err(error) if error.is(ErrorKind::NotFound) => Ok(None),
         bytes => decode_document(kind, &bytes?, &path.display().to_string()).map(Some),
     }
 }
 
-fn check_owner(environment: &Environment, job: JobId, name: &str, found: JobId) -> Result<()> {
-    match found == job {
-        true => Ok(()),
-        false => Err(damaged(environment, job, name, &format!("it is a copy of that of job {found}"))),
-    }
-}
-
-fn damaged(environment: &Environment, job: JobId, name: &str, what: &str) -> Error {
-    let path = environment.layout.job(job).join(name);
+fn damaged(path: &Path, what: &str) -> Error {
     Error::corrupt(format!("{} is damaged: {what}; move the directory away to forget the job", path.display()))
 }

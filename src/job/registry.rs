@@ -79,11 +79,6 @@ impl Registry {
         self.known().running.get(&job).cloned()
     }
 
-    /// What runs here, oldest first.
-    pub fn running(&self) -> Vec<Arc<Running>> {
-        self.known().running.values().cloned().collect()
-    }
-
     /// The requests that are not over, oldest first.
     pub fn unfinished(&self) -> Vec<JobRecord> {
         let known = self.known();

@@ -250,11 +250,6 @@ impl Running {
         self.write(environment, JobTransition { error: Some(error), ..transition })
     }
 
-    /// Notes the moment that the backup shows.
-    pub fn shows(&self, created_ms: i64) {
-        self.live().backup_created_ms = Some(created_ms);
-    }
-
     fn transition(&self, state: JobState, at_ms: i64) -> JobTransition {
         let live = self.live();
         JobTransition {
