@@ -59,3 +59,11 @@ pub const STATEMENT_DEPTH_MAX: usize = 100;
 /// Most operators, joins or members of UNION that an SQL statement has in one chain: so deep is the tree that it becomes.
 #[cfg(feature = "sql")]
 pub const STATEMENT_OPERATORS_MAX: usize = 1_000;
+/// Largest document of a job, in bytes: it lists tables and partitions.
+pub const JOB_DOCUMENT_BYTES_MAX: u64 = 64 << 20;
+/// Most jobs of a store that are not over: each has a thread.
+pub const JOBS_UNFINISHED_MAX: usize = 64;
+/// Jobs that are over and kept for those who ask what happened.
+pub const JOBS_KEPT_MAX: usize = 1_000;
+/// How long they are kept, in milliseconds (30 days).
+pub const JOBS_KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;

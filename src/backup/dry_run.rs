@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::backup::plan::{Amount, Content, Plan};
-use crate::backup::run::wanted;
+use crate::backup::run::{Moment, Moment, wanted};
 use crate::backup::upload::{check_space, held_of};
 use crate::backup::{BackupOptions, registry};
 use crate::error::Result;
@@ -101,9 +101,10 @@ impl Store {
         registry::check_apart(self, repository)?;
         options.observer.check()?;
         repository.check_label_free(&options.label)?;
-        let (manifest, frozen) = manifest_of(self, &options.label, &options.selection)?;
+        let Moment { manifest, layouts, _pins } =
+            manifest_of(self, &options.label, &options.selection).map(Moment::living)?;
         let lineages = manifest.tables.iter().map(|table| table.lineage).collect();
-        let plan = Plan::decide(wanted(&manifest, &frozen)?, &held_of(repository, &lineages)?, &repository.ids);
+        let plan = Plan::decide(wanted(&manifest, &layouts)?, &held_of(repository, &lineages)?, &repository.ids);
         let (copied, reused) = (plan.amount(false), plan.amount(true));
         check_space(repository, copied)?;
         Ok(BackupPlan {

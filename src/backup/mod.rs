@@ -15,6 +15,7 @@ mod upload;
 
 pub use dry_run::{BackupPlan, BackupPlanTable};
 pub use registry::RepositoryInfo;
+pub(crate) use run::Attempt;
 
 use crate::id::{BackupId, Label, Name};
 use crate::progress::Observer;

@@ -1,25 +1,66 @@
 //! The verb: one backup from beginning to end.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 use crate::backup::plan::{Content, Plan, Wanted, wanted_of};
 use crate::backup::publish::{abandon, publish};
 use crate::backup::upload::{check_space, condemned, held_of, upload};
 use crate::backup::{BackupOptions, BackupReport, query, registry};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DocumentKind, LabelRecord, Manifest, PinRecord, SegmentKey};
-use crate::id::{AttemptId, BackupId, Label};
+use crate::fs::TableLayout;
+use crate::id::{AttemptId, BackupId, Label, TableId};
 use crate::progress::Phase;
 use crate::repository::{PutRecord, Repository, RepositoryKey, only_database};
 use crate::snapshot::manifest_of;
 use crate::store::{Frozen, Store};
+
+/// After so many bytes the uploads of a job get their names, so that an attempt that follows a crash does not copy them again.
+const BATCH_BYTES: u64 = 4 << 30;
 
 /// When the phases ended.
 struct Times {
     begun: Instant,
     planned: Instant,
     uploaded: Instant,
+}
+
+/// What a backup is of.
+pub(super) struct Moment {
+    pub(super) manifest: Manifest,
+    /// Where the segments of each table lie.
+    pub(super) layouts: BTreeMap<TableId, TableLayout>,
+    /// Keeps those of living tables there.
+    pub(super) _pins: Option<Frozen>,
+}
+
+impl Moment {
+    pub(super) fn living((manifest, frozen): (Manifest, Frozen)) -> Moment {
+        let tables = frozen.tables.iter();
+        let layouts = tables.map(|(_, _, live, version)| (live.id(), version.layout.clone())).collect();
+        Moment { manifest, layouts, _pins: Some(frozen) }
+    }
+
+    fn kept(manifest: Manifest, snapshot: &Path) -> Moment {
+        let tables = manifest.tables.iter().map(|table| table.table);
+        let layouts = tables.map(|table| (table, TableLayout::in_snapshot(snapshot, table))).collect();
+        Moment { manifest, layouts, _pins: None }
+    }
+}
+
+/// One attempt of a job to back up.
+pub(crate) struct Attempt<'a> {
+    /// The identity of the backup; no other attempt has it.
+    pub backup: BackupId,
+    /// The manifest of the moment.
+    pub manifest: &'a Manifest,
+    /// The directory of the moment: [`Store::take_moment`].
+    pub snapshot: &'a Path,
+    /// Whether a cancelled attempt is followed by another one: then what was uploaded is kept and the outcome left open, for
+    /// the next one to decide.
+    pub goes_on_later: &'a dyn Fn() -> bool,
 }
 
 impl Store {
@@ -29,7 +70,31 @@ impl Store {
         self.backup_unnamed(repository, options).map_err(|error| error.context(what()))
     }
 
+    /// As [`Store::backup`], of a moment that was taken before, under an identity that the caller has written down: what
+    /// the repository says of it tells whether it is complete.
+    pub(crate) fn backup_attempt(
+        &self,
+        repository: &Repository,
+        options: &BackupOptions,
+        attempt: &Attempt<'_>,
+    ) -> Result<BackupReport> {
+        let moment = || Ok(Moment::kept(attempt.manifest.clone(), attempt.snapshot));
+        self.run_backup(repository, options, attempt.backup, moment, Some(attempt))
+    }
+
     fn backup_unnamed(&self, repository: &Repository, options: &BackupOptions) -> Result<BackupReport> {
+        let moment = || manifest_of(self, &options.label, &options.selection).map(Moment::living);
+        self.run_backup(repository, options, BackupId::random(&repository.ids), moment, None)
+    }
+
+    fn run_backup(
+        &self,
+        repository: &Repository,
+        options: &BackupOptions,
+        backup: BackupId,
+        moment: impl FnOnce() -> Result<Moment>,
+        attempt: Option<&Attempt<'_>>,
+    ) -> Result<BackupReport> {
         let begun = Instant::now();
         repository.check_writable()?;
         registry::check_apart(self, repository)?;
@@ -38,20 +103,20 @@ impl Store {
         repository.check_label_free(&options.label)?;
 
         let phase = options.observer.begin(Phase::Plan, 0, 0);
-        let (mut manifest, frozen) = manifest_of(self, &options.label, &options.selection)?;
+        let Moment { mut manifest, layouts, _pins } = moment()?;
         let lineages = manifest.tables.iter().map(|table| table.lineage).collect();
-        let mut plan = Plan::decide(wanted(&manifest, &frozen)?, &held_of(repository, &lineages)?, &repository.ids);
+        let mut plan = Plan::decide(wanted(&manifest, &layouts)?, &held_of(repository, &lineages)?, &repository.ids);
         check_space(repository, plan.amount(false))?;
         phase.check()?;
 
-        let backup = BackupId::random(&repository.ids);
         let mut times = Times { begun, planned: begun, uploaded: begun };
         let steps = || -> Result<()> {
             let pins = pin_and_claim(repository, backup, &manifest, &mut plan)?;
             drop(phase);
             times.planned = Instant::now();
             let environment = &self.inner.environment;
-            upload(repository, &environment.fs, &environment.pool, &plan, &options.observer)?;
+            let batch_bytes = attempt.map_or(u64::MAX, |_| BATCH_BYTES);
+            upload(repository, (&environment.fs, &environment.pool), &plan, batch_bytes, &options.observer)?;
             times.uploaded = Instant::now();
             let _phase = options.observer.begin(Phase::Publish, 0, 0);
             options.observer.check()?;
@@ -59,6 +124,13 @@ impl Store {
             publish(repository, backup, &manifest, pins)
         };
         if let Err(error) = steps() {
+            if error.is(ErrorKind::Cancelled) && attempt.is_some_and(|attempt| (attempt.goes_on_later)()) {
+                // The next attempt finds what is there by its digest.
+                if let Err(sync) = repository.storage.sync_uploads() {
+                    tracing::warn!(error = %sync, "what a stopped backup uploaded has to be copied again");
+                }
+                return Err(error);
+            }
             // The next backup with this repository would publish them.
             let keys = plan.uploads().into_iter().map(|(key, _)| RepositoryKey::Segment(key));
             repository.storage.discard_uploads(&keys.collect::<Vec<_>>());
@@ -70,15 +142,17 @@ impl Store {
     }
 }
 
-/// The contents that a backup of frozen tables names.
-pub(super) fn wanted(manifest: &Manifest, frozen: &Frozen) -> Result<BTreeMap<Content, Wanted>> {
-    let versions: BTreeMap<_, _> = frozen.tables.iter().map(|(_, _, live, version)| (live.id(), version)).collect();
+/// The contents that a backup names, and where they lie.
+pub(super) fn wanted(
+    manifest: &Manifest,
+    layouts: &BTreeMap<TableId, TableLayout>,
+) -> Result<BTreeMap<Content, Wanted>> {
     wanted_of(manifest, |index, segment| {
         let table = &manifest.tables[index];
-        let version = versions.get(&table.table).ok_or_else(|| {
+        let layout = layouts.get(&table.table).ok_or_else(|| {
             Error::not_found(format!("table {}.{} went away while it was frozen", table.database, table.name))
         })?;
-        Ok(version.layout.segment(&segment.name))
+        Ok(layout.segment(&segment.name))
     })
 }
 

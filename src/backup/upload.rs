@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::backup::plan::{Amount, Held, Plan};
+use crate::backup::plan::{Amount, Held, Plan, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{CondemnedRecord, DocumentKind, SegmentKey};
 use crate::fs::Fs;
 use crate::id::LineageId;
 use crate::pool::CpuPool;
-use crate::progress::{Observer, Phase};
+use crate::progress::{Observer, Phase, PhaseGuard};
 use crate::repository::{Repository, RepositoryKey};
 
 /// The segments that the repository holds of these tables.
@@ -64,10 +64,46 @@ pub(super) fn check_space(repository: &Repository, copy: Amount) -> Result<()> {
 }
 
 /// Copies what the plan has to copy and makes it durable; digests are checked on the way.
-pub(super) fn upload(repository: &Repository, fs: &Fs, pool: &CpuPool, plan: &Plan, observer: &Observer) -> Result<()> {
+/// After each `batch_bytes` all that was copied so far becomes visible.
+pub(super) fn upload(
+    repository: &Repository,
+    (fs, pool): (&Fs, &CpuPool),
+    plan: &Plan,
+    batch_bytes: u64,
+    observer: &Observer,
+) -> Result<()> {
     let amount = plan.amount(false);
     let phase = observer.begin(Phase::Upload, amount.segments, amount.bytes);
-    pool.for_each_waiting(plan.uploads(), |(key, wanted)| {
+    for batch in batches(plan.uploads(), batch_bytes) {
+        upload_batch(repository, (fs, pool), batch, &phase)?;
+        phase.check()?;
+        repository.storage.sync_uploads()?;
+    }
+    Ok(())
+}
+
+/// In their order, each batch of as few as have so many bytes; a last one may have less.
+fn batches(uploads: Vec<(SegmentKey, Wanted)>, batch_bytes: u64) -> Vec<Vec<(SegmentKey, Wanted)>> {
+    let (mut batches, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0u64);
+    for upload in uploads {
+        bytes = bytes.saturating_add(upload.1.size_bytes);
+        batch.push(upload);
+        if bytes >= batch_bytes {
+            batches.push(std::mem::take(&mut batch));
+            bytes = 0;
+        }
+    }
+    batches.push(batch);
+    batches
+}
+
+fn upload_batch(
+    repository: &Repository,
+    (fs, pool): (&Fs, &CpuPool),
+    batch: Vec<(SegmentKey, Wanted)>,
+    phase: &PhaseGuard<'_>,
+) -> Result<()> {
+    pool.for_each_waiting(batch, |(key, wanted)| {
         phase.check()?;
         let source = fs.open(&wanted.file).map_err(|error| match error.is(ErrorKind::NotFound) {
             true => error.with_kind(ErrorKind::Corrupt).context("a segment that the table names is missing"),
@@ -84,7 +120,5 @@ pub(super) fn upload(repository: &Repository, fs: &Fs, pool: &CpuPool, plan: &Pl
         repository.storage.upload(&RepositoryKey::Segment(key), &source, key.digest)?;
         phase.advance(1, wanted.size_bytes);
         Ok(())
-    })?;
-    phase.check()?;
-    repository.storage.sync_uploads()
+    })
 }

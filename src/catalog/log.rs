@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{CatalogRecord, CatalogState, DocumentKind, decode_document, encode_document};
 use crate::fs::{Put, parse_catalog_name};
-use crate::id::OperationId;
+use crate::id::{JobId, OperationId};
 use crate::limits::{CATALOG_VERSIONS_KEPT, DOCUMENT_BYTES_MAX};
 use crate::sync::{Mutex, RwLock};
 use crate::table::Environment;
@@ -80,10 +80,20 @@ impl Catalog {
     /// Commits what `decide` makes of the current state: file N+1 appears by put-if-absent (the one commit point).
     /// Older files than `CATALOG_VERSIONS_KEPT` are removed afterwards. `decide` must not take the gate.
     pub fn commit(&self, decide: impl FnOnce(&CatalogState) -> Result<CatalogState>) -> Result<Arc<CatalogState>> {
+        self.commit_by(None, decide)
+    }
+
+    /// As [`Catalog::commit`], by a job, which may change the names that it restores. Nobody else may.
+    pub fn commit_by(
+        &self,
+        job: Option<JobId>,
+        decide: impl FnOnce(&CatalogState) -> Result<CatalogState>,
+    ) -> Result<Arc<CatalogState>> {
         self.environment.check_writable()?;
         let _one_at_a_time = self.commit.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.numbered();
         let state = decide(&before.state)?;
+        self.environment.restoring.check_change(job, &before.state, &state)?;
         ddl::check_state(&state).map_err(|rule| Error::invalid(format!("the catalog would break a rule: {rule}")))?;
         let number = before.number.checked_add(1).ok_or_else(|| Error::unsupported("no catalog number is left"))?;
         let record = CatalogRecord { number, previous: before.digest, state };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::format::RecycledEntry;
-use crate::id::{Name, RepositoryId, TableId, UndoId};
+use crate::id::{JobId, Name, RepositoryId, TableId, UndoId};
 
 /// A catalog file. Its number and the link make a stale copy under another number, or a file of another store, damage
 /// instead of an older state.
@@ -55,9 +55,31 @@ pub struct CatalogState {
     /// Dropped databases and tables that can be recovered, oldest first. Left out if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recycled: Vec<RecycledEntry>,
+    /// Restores of jobs that are committed here and whose end is not written down in `jobs/` yet. Left out if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restored: Vec<RestoredJob>,
     /// How long things are kept. Left out if nobody said so.
     #[serde(default, skip_serializing_if = "KeepTimes::is_empty")]
     pub keep: KeepTimes,
+}
+
+/// A restore of a job that is committed: whoever goes on with the job after a crash knows by it that nothing is left to do.
+///
+/// ```
+/// use steledb::JobId;
+/// use steledb::format::{CatalogState, RestoredJob};
+/// let mut state = CatalogState::default();
+/// state.restored.push(RestoredJob { job: JobId::new(1), at_ms: 0, undo: None });
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestoredJob {
+    /// The job.
+    pub job: JobId,
+    /// When it was committed, milliseconds since 1970.
+    pub at_ms: i64,
+    /// How to bring back what it replaced, if it replaced something.
+    pub undo: Option<UndoId>,
 }
 
 /// How long a store keeps what it no longer needs, in milliseconds; `None` where nobody said so.

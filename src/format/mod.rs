@@ -11,7 +11,8 @@ mod repository;
 mod store;
 
 pub use catalog::{
-    CatalogRecord, CatalogState, DatabaseEntry, KeepTimes, RepositoryEntry, TableEntry, UndoEntry, UndoTable, UndoView,
+    CatalogRecord, CatalogState, DatabaseEntry, KeepTimes, RepositoryEntry, RestoredJob, TableEntry, UndoEntry,
+    UndoTable, UndoView,
 };
 pub use envelope::{DocumentKind, decode_document, encode_document};
 pub(crate) use job::{

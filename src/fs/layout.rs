@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::id::{OperationId, PartitionId, SegmentName, SnapshotId, TableId, Version};
+use crate::id::{JobId, OperationId, PartitionId, SegmentName, SnapshotId, TableId, Version};
 
 /// The paths of a store root (DESIGN section 2).
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ impl StoreLayout {
     }
     /// `snapshots/<id>/tables/<table id>/`.
     pub fn snapshot_table(&self, id: SnapshotId, table: TableId) -> TableLayout {
-        TableLayout { dir: self.snapshot(id).join("tables").join(table.to_string()) }
+        TableLayout::in_snapshot(&self.snapshot(id), table)
     }
     /// `staging/`: may vanish whenever nobody holds `LOCK` (I9).
     pub fn staging(&self) -> PathBuf {
@@ -74,6 +74,34 @@ impl StoreLayout {
     /// `staging/<operation>/operation`: the operation's record.
     pub fn operation_record(&self, id: OperationId) -> PathBuf {
         self.operation(id).join("operation")
+    }
+    /// `jobs/`.
+    pub fn jobs(&self) -> PathBuf {
+        self.root.join("jobs")
+    }
+    /// `jobs/<id>/`.
+    pub fn job(&self, id: JobId) -> PathBuf {
+        self.jobs().join(id.to_string())
+    }
+    /// `jobs/<id>/job`: the request.
+    pub fn job_record(&self, id: JobId) -> PathBuf {
+        self.job(id).join("job")
+    }
+    /// `jobs/<id>/state-<n>`.
+    pub fn job_state(&self, id: JobId, number: u64) -> PathBuf {
+        self.job(id).join(format!("state-{number}"))
+    }
+    /// `jobs/<id>/progress`.
+    pub fn job_progress(&self, id: JobId) -> PathBuf {
+        self.job(id).join("progress")
+    }
+    /// `jobs/<id>/cancel`.
+    pub fn job_cancel(&self, id: JobId) -> PathBuf {
+        self.job(id).join("cancel")
+    }
+    /// `jobs/<id>/snapshot/`: the moment that a backup shows, as a directory of `snapshots/`.
+    pub fn job_snapshot(&self, id: JobId) -> PathBuf {
+        self.job(id).join("snapshot")
     }
     /// `orphans/`.
     pub fn orphans(&self) -> PathBuf {
@@ -103,6 +131,10 @@ impl TableLayout {
     /// Of this directory.
     pub fn new(dir: impl Into<PathBuf>) -> TableLayout {
         TableLayout { dir: dir.into() }
+    }
+    /// Of a table in the directory of a snapshot.
+    pub(crate) fn in_snapshot(snapshot: &Path, table: TableId) -> TableLayout {
+        TableLayout { dir: snapshot.join("tables").join(table.to_string()) }
     }
     /// The directory itself.
     pub fn dir(&self) -> &Path {
@@ -148,6 +180,12 @@ impl LogFileName {
         let number = name.strip_suffix(".json")?;
         Some(LogFileName::Version(Version::new(parse_20_digits(number)?)))
     }
+}
+
+/// Parses `state-<n>` of a job; `None` for any other name.
+pub fn parse_job_state_name(name: &str) -> Option<u64> {
+    let number: u64 = name.strip_prefix("state-")?.parse().ok()?;
+    (name == format!("state-{number}")).then_some(number)
 }
 
 /// Parses the name of a catalog file; `None` for any other name.

@@ -27,7 +27,7 @@ use crate::sync::Mutex;
 
 pub use fault::{Fault, FaultPlan};
 pub use layout::TableLayout;
-pub(crate) use layout::{LogFileName, StoreLayout, parse_catalog_name};
+pub(crate) use layout::{LogFileName, StoreLayout, parse_catalog_name, parse_job_state_name};
 pub use lock::LockFile;
 pub(crate) use locked_dir::{LockedDir, LockedDirs};
 pub use sim::SimFs;

@@ -40,7 +40,7 @@ pub(super) fn collect(store: &Store, live: &LiveTable, held: bool, report: &mut 
         report.held += 1;
         return Ok(());
     }
-    live.commit("COLLECT", |version| Ok(raise_horizon(version, expired.horizon)))?;
+    live.commit_upkeep("COLLECT", |version| Ok(raise_horizon(version, expired.horizon)))?;
     // From here on nobody can begin to read an older version; who had begun is seen now. A process that came after the
     // first look at `holds/` may have read the log before the horizon.
     let environment = &store.inner.environment;

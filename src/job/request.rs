@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::format::JobKind;
-use crate::id::{Label, Name};
-use crate::snapshot::Selection;
+use crate::format::{JobKind, JobRecord, JobRename, JobSelection, JobWork};
+use crate::id::{JobId, Label, Name, RepositoryId};
+use crate::progress::Observer;
+use crate::restore::RestoreOptions;
+use crate::snapshot::{Selection, TableSelection};
 
 /// How long a job may take unless the request says otherwise: a day, as StarRocks has it.
 pub(super) const TIMEOUT_MS_DEFAULT: i64 = 86_400_000;
@@ -134,6 +136,144 @@ impl RestoreRequest {
             concurrent: false,
             allow_load: false,
             replication_num: 1,
+        }
+    }
+}
+
+/// What the store and the repository say about a request.
+pub(super) struct Facts {
+    pub job: JobId,
+    pub created_ms: i64,
+    pub repository: RepositoryId,
+}
+
+impl JobRequest {
+    pub(super) fn database(&self) -> &Name {
+        match self {
+            JobRequest::Backup(request) => &request.database,
+            JobRequest::Restore(request) => &request.database,
+        }
+    }
+
+    pub(super) fn label(&self) -> &Label {
+        match self {
+            JobRequest::Backup(request) => &request.label,
+            JobRequest::Restore(request) => &request.label,
+        }
+    }
+
+    pub(super) fn repository(&self) -> &Name {
+        match self {
+            JobRequest::Backup(request) => &request.repository,
+            JobRequest::Restore(request) => &request.repository,
+        }
+    }
+
+    pub(super) fn timeout_ms(&self) -> i64 {
+        match self {
+            JobRequest::Backup(request) => request.timeout_ms,
+            JobRequest::Restore(request) => request.timeout_ms,
+        }
+    }
+
+    pub(super) fn is_concurrent(&self) -> bool {
+        match self {
+            JobRequest::Backup(request) => request.concurrent,
+            JobRequest::Restore(request) => request.concurrent,
+        }
+    }
+
+    /// As it is written down.
+    pub(super) fn into_record(self, facts: Facts, work: JobWork) -> JobRecord {
+        let (timeout_ms, concurrent) = (self.timeout_ms(), self.is_concurrent());
+        let (database, label, repository, objects) = match self {
+            JobRequest::Backup(request) => (request.database, request.label, request.repository, request.objects),
+            JobRequest::Restore(request) => (request.database, request.label, request.repository, request.objects),
+        };
+        JobRecord {
+            job: facts.job,
+            created_ms: facts.created_ms,
+            timeout_ms,
+            database,
+            label,
+            repository,
+            repository_id: facts.repository,
+            objects,
+            concurrent,
+            work,
+        }
+    }
+}
+
+impl RestoreRequest {
+    /// As a restore takes it.
+    pub(super) fn options(&self) -> RestoreOptions {
+        RestoreOptions {
+            label: self.label.clone(),
+            selection: self.selection.clone(),
+            rename_databases: self.rename_databases.clone(),
+            rename_tables: self.rename_tables.clone(),
+            observer: Observer::silent(),
+        }
+    }
+
+    /// As it is written down.
+    pub(super) fn work(&self, backup_created_ms: i64, targets: Vec<(Name, Name)>) -> JobWork {
+        let rename = |((database, table), to): (&(Name, Name), &Name)| JobRename {
+            database: database.clone(),
+            table: table.clone(),
+            to: to.clone(),
+        };
+        JobWork::Restore {
+            selection: stored_selection(&self.selection),
+            rename_databases: self.rename_databases.clone(),
+            rename_tables: self.rename_tables.iter().map(rename).collect(),
+            backup_created_ms,
+            targets,
+            allow_load: self.allow_load,
+            replication_num: self.replication_num,
+        }
+    }
+}
+
+/// What a restore was asked to do, as it was written down.
+pub(super) fn restore_options(record: &JobRecord, observer: Observer) -> RestoreOptions {
+    let options = RestoreOptions { observer, ..RestoreOptions::new(record.label.clone()) };
+    let JobWork::Restore { selection, rename_databases, rename_tables, .. } = &record.work else {
+        return options;
+    };
+    let renamed = |rename: &JobRename| ((rename.database.clone(), rename.table.clone()), rename.to.clone());
+    RestoreOptions {
+        selection: selection_of(selection),
+        rename_databases: rename_databases.clone(),
+        rename_tables: rename_tables.iter().map(renamed).collect(),
+        ..options
+    }
+}
+
+/// A selection as it is written down.
+pub(super) fn stored_selection(selection: &Selection) -> JobSelection {
+    match selection {
+        Selection::Store => JobSelection::Store,
+        Selection::Database(database) => JobSelection::Database(database.clone()),
+        Selection::Tables(database, tables) => JobSelection::Tables {
+            database: database.clone(),
+            tables: tables.iter().map(|one| (one.table.clone(), one.partitions.clone())).collect(),
+        },
+    }
+}
+
+/// The selection that was written down.
+pub(super) fn selection_of(stored: &JobSelection) -> Selection {
+    match stored {
+        JobSelection::Store => Selection::Store,
+        JobSelection::Database(database) => Selection::Database(database.clone()),
+        JobSelection::Tables { database, tables } => {
+            let one = |(table, partitions): &(Name, Vec<Name>)| TableSelection {
+                table: table.clone(),
+                partitions: partitions.clone(),
+            };
+            Selection::Tables(database.clone(), tables.iter().map(one).collect())
         }
     }
 }

@@ -1,7 +1,11 @@
 //! What is known of a job.
 
-use crate::format::{JobError, JobKind, JobReport, JobState, StateProgress};
+use crate::format::{
+    JobError, JobKind, JobRecord, JobReport, JobState, JobTimes, JobTransition, JobWork, StateProgress,
+};
 use crate::id::{JobId, Label, Name, UndoId};
+use crate::job::files::StoredJob;
+use crate::job::running::{Running, Seen};
 
 /// What is known of a job; times are milliseconds since 1970.
 ///
@@ -67,4 +71,86 @@ pub struct JobStatus {
     pub allow_load: bool,
     /// RESTORE: as the request said.
     pub replication_num: u32,
+}
+
+impl JobStatus {
+    /// Of a job that this process runs.
+    pub(super) fn of_running(running: &Running) -> JobStatus {
+        JobStatus::new(&running.record, running.seen())
+    }
+
+    /// What the files say.
+    pub(super) fn of_stored(stored: StoredJob) -> JobStatus {
+        let StoredJob { record, transitions, progress } = stored;
+        let last = transitions.last();
+        let (shown, times) =
+            progress.map_or((None, JobTimes::default()), |shown| (Some((shown.state, shown.progress)), shown.times));
+        let (shown_state, progress) = shown.unzip();
+        let seen = Seen {
+            state: last.map_or(JobState::Pending, |last| last.state),
+            times: match last {
+                Some(last) if last.state.is_final() => last.times,
+                _ => times,
+            },
+            progress: progress.unwrap_or_default(),
+            backup_created_ms: last.and_then(|last| last.backup_created_ms),
+        };
+        let mut status = JobStatus::new(&record, seen);
+        match last {
+            Some(last) if last.state.is_final() => status.end(last),
+            _ => {
+                status.state = shown_state.unwrap_or(status.state);
+                status.unfinished_tasks = unfinished(status.state, &status.progress);
+            }
+        }
+        status
+    }
+
+    fn new(record: &JobRecord, seen: Seen) -> JobStatus {
+        let (allow_load, replication_num, backup_created_ms) = match &record.work {
+            JobWork::Backup { .. } => (false, 1, seen.backup_created_ms),
+            JobWork::Restore { allow_load, replication_num, backup_created_ms, .. } => {
+                (*allow_load, *replication_num, Some(*backup_created_ms))
+            }
+        };
+        let kind = record.work.kind();
+        JobStatus {
+            id: record.job,
+            kind,
+            state: seen.state,
+            database: record.database.clone(),
+            label: record.label.clone(),
+            repository: record.repository.clone(),
+            objects: record.objects.clone(),
+            created_ms: record.created_ms,
+            snapshot_finished_ms: seen.times.snapshot_finished_ms,
+            upload_finished_ms: seen.times.upload_finished_ms,
+            meta_prepared_ms: seen.times.snapshot_finished_ms.filter(|_| kind == JobKind::Restore),
+            download_finished_ms: seen.times.download_finished_ms,
+            finished_ms: None,
+            unfinished_tasks: unfinished(seen.state, &seen.progress),
+            progress: seen.progress,
+            error: None,
+            timeout_ms: record.timeout_ms,
+            backup_created_ms,
+            undo: None,
+            report: None,
+            allow_load,
+            replication_num,
+        }
+    }
+
+    fn end(&mut self, last: &JobTransition) {
+        self.finished_ms = Some(last.at_ms);
+        self.error = last.error.clone();
+        self.undo = last.undo;
+        self.report = last.report;
+        self.unfinished_tasks = 0;
+    }
+}
+
+/// What is left to do in a state.
+fn unfinished(state: JobState, progress: &[StateProgress]) -> u64 {
+    let here = progress.iter().find(|known| known.state == state);
+    here.map_or(0, |known| known.items_total.saturating_sub(known.items_done))
 }

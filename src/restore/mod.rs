@@ -12,6 +12,7 @@ mod options;
 mod plan;
 mod report;
 mod select;
+mod target;
 mod undo;
 
 pub use dry_run::{RestorePlan, RestorePlanTable, RestorePlanView};
@@ -24,8 +25,8 @@ use std::time::Instant;
 
 use crate::catalog::ddl;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{CatalogState, Manifest, UndoEntry};
-use crate::id::{Label, LineageId, Name, UndoId};
+use crate::format::{CatalogState, Manifest, RestoredJob, UndoEntry};
+use crate::id::{JobId, Label, LineageId, Name, UndoId};
 use crate::progress::Phase;
 use crate::repository::Repository;
 use crate::restore::build::TableBuild;
@@ -40,6 +41,16 @@ impl Store {
     /// tables stay readable until then and after. On an error nothing has changed. Partitions restored into an existing
     /// table keep its other partitions, with what was loaded into them while the restore ran.
     pub fn restore(&self, repository: &Repository, options: &RestoreOptions) -> Result<RestoreReport> {
+        self.restore_by(repository, options, None)
+    }
+
+    /// As [`Store::restore`]. The catalog change that commits it also says that this job is restored.
+    pub(crate) fn restore_by(
+        &self,
+        repository: &Repository,
+        options: &RestoreOptions,
+        job: Option<JobId>,
+    ) -> Result<RestoreReport> {
         let environment = &self.inner.environment;
         environment.check_writable()?;
         let started = Instant::now();
@@ -55,7 +66,7 @@ impl Store {
 
         let phase = options.observer.begin(Phase::Publish, builds.len() as u64, 0);
         options.observer.check()?;
-        let undo = self.publish(&mut builds, &views, &options.label)?;
+        let undo = self.publish(&mut builds, &views, &options.label, job)?;
         drop(phase);
         Ok(RestoreReport {
             tables: builds.iter().map(restored).collect(),
@@ -202,6 +213,7 @@ impl Store {
         builds: &mut [TableBuild<'_>],
         views: &[ViewPlan<'_>],
         label: &Label,
+        job: Option<JobId>,
     ) -> Result<Option<UndoId>> {
         let environment = &self.inner.environment;
         let state = self.inner.catalog.current();
@@ -209,7 +221,7 @@ impl Store {
             builds.iter().map(|build| (build.plan.database.clone(), build.plan.name.clone())).collect();
         let closed = self.close_tables(&state, names.iter().map(|(database, name)| (database, name)))?;
         let kept = builds.iter().try_for_each(|build| build.check_closed(&closed));
-        let result = kept.and_then(|()| self.place_and_swap(builds, views, label));
+        let result = kept.and_then(|()| self.place_and_swap(builds, views, label, job));
         let unknown = result.as_ref().is_err_and(|error| error.is(ErrorKind::Poisoned));
         if result.is_err() && !unknown {
             for build in builds.iter() {
@@ -230,6 +242,7 @@ impl Store {
         builds: &mut [TableBuild<'_>],
         views: &[ViewPlan<'_>],
         label: &Label,
+        job: Option<JobId>,
     ) -> Result<Option<UndoId>> {
         let environment = &self.inner.environment;
         for build in builds.iter_mut() {
@@ -254,14 +267,16 @@ impl Store {
         let swaps = Swaps { tables: builds.iter().map(table).collect(), views: views.iter().map(view).collect() };
         let undo = UndoId::random(&environment.ids);
         let mut made = None;
-        self.inner.catalog.commit(|state| {
+        self.inner.catalog.commit_by(job, |state| {
+            let now_ms = environment.clock.now_ms();
             let terms = undo::UndoTerms {
                 undo,
                 description: format!("restore of {label}"),
-                now_ms: environment.clock.now_ms(),
+                now_ms,
                 keep_ms: self.inner.kept.undo_ms,
             };
-            let (next, undo) = undo::swap(state, &swaps, terms, false)?;
+            let (mut next, undo) = undo::swap(state, &swaps, terms, false)?;
+            next.restored.extend(job.map(|job| RestoredJob { job, at_ms: now_ms, undo }));
             made = undo;
             Ok(next)
         })?;

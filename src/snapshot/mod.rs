@@ -10,12 +10,13 @@ mod timestamp;
 pub use selection::{ObjectSelection, Selection, TableSelection};
 pub use timestamp::{backup_timestamp, parse_backup_timestamp};
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DocumentKind, Manifest, decode_document, encode_document};
-use crate::fs::Put;
+use crate::fs::{Fs, Put};
 use crate::id::{Label, SnapshotId};
 use crate::limits::DOCUMENT_BYTES_MAX;
 use crate::progress::{Observer, Phase};
@@ -91,11 +92,52 @@ impl Store {
     pub fn create_snapshot(&self, label: &Label, selection: &Selection, observer: &Observer) -> Result<SnapshotReport> {
         let environment = &self.inner.environment;
         environment.check_writable()?;
-        let started = Instant::now();
         let _reserved = ReservedLabel::reserve(self, label)?;
         self.check_label_unused(label)?;
-        let (manifest, frozen) = manifest_of(self, label, selection)?;
         let id = SnapshotId::random(&environment.ids);
+        self.build_snapshot((id, &environment.layout.snapshot(id)), label, selection, observer)
+    }
+
+    /// Takes a snapshot that is in no list and whose label is nobody's business but the caller's: the directory of a job.
+    pub(crate) fn take_moment(
+        &self,
+        directory: &Path,
+        label: &Label,
+        selection: &Selection,
+        observer: &Observer,
+    ) -> Result<()> {
+        let environment = &self.inner.environment;
+        environment.check_writable()?;
+        let id = SnapshotId::random(&environment.ids);
+        self.build_snapshot((id, directory), label, selection, observer).map(drop)
+    }
+
+    /// The manifest of what [`Store::take_moment`] made; `None` if there is nothing.
+    pub(crate) fn moment(&self, directory: &Path) -> Result<Option<Manifest>> {
+        read_manifest(&self.inner.environment.fs, directory)
+    }
+
+    /// Removes what [`Store::take_moment`] made; fine if there is nothing.
+    pub(crate) fn drop_moment(&self, directory: &Path) -> Result<()> {
+        let environment = &self.inner.environment;
+        if environment.fs.entry(directory)?.is_none() {
+            return Ok(());
+        }
+        let operation = environment.begin_operation(None)?;
+        environment.fs.rename_new(directory, &operation.path("snapshot"))
+    }
+
+    /// `id` and directory, which appears as the last step.
+    fn build_snapshot(
+        &self,
+        (id, target): (SnapshotId, &Path),
+        label: &Label,
+        selection: &Selection,
+        observer: &Observer,
+    ) -> Result<SnapshotReport> {
+        let environment = &self.inner.environment;
+        let started = Instant::now();
+        let (manifest, frozen) = manifest_of(self, label, selection)?;
         let info = info_of(id, &manifest);
         let operation = environment.begin_operation(None)?;
         let dir = operation.path("snapshot");
@@ -111,7 +153,7 @@ impl Store {
             return Err(Error::conflict(format!("{} is not ours alone", dir.display())));
         }
         observer.check()?;
-        environment.fs.rename_new(&dir, &environment.layout.snapshot(id))?;
+        environment.fs.rename_new(&dir, target)?;
         Ok(SnapshotReport {
             info,
             linked: counts.linked.into_inner(),
@@ -205,21 +247,7 @@ impl Store {
     /// `None` if it was dropped since it was listed.
     fn read_snapshot(&self, id: SnapshotId) -> Result<Option<Manifest>> {
         let environment = &self.inner.environment;
-        let path = environment.layout.snapshot_manifest(id);
-        let file = path.display().to_string();
-        let bytes = match environment.fs.read(&path, DOCUMENT_BYTES_MAX) {
-            Err(error) if error.is(ErrorKind::NotFound) => {
-                // A snapshot comes and goes with its manifest.
-                return match environment.fs.entry(&environment.layout.snapshot(id))? {
-                    None => Ok(None),
-                    Some(_) => Err(error.with_kind(ErrorKind::Corrupt)),
-                };
-            }
-            bytes => bytes?,
-        };
-        let manifest: Manifest = decode_document(DocumentKind::Manifest, &bytes, &file)?;
-        manifest.validate(&file)?;
-        Ok(Some(manifest))
+        read_manifest(&environment.fs, &environment.layout.snapshot(id))
     }
 
     /// A damaged snapshot hides none of the others, but it may be the one that is looked for.
@@ -239,6 +267,25 @@ impl Store {
             Error::not_found(format!("snapshot {label} does not exist: there is {there}"))
         }))
     }
+}
+
+/// The manifest in the directory of a snapshot; `None` if there is no such directory.
+fn read_manifest(fs: &Fs, directory: &Path) -> Result<Option<Manifest>> {
+    let path = directory.join("manifest");
+    let file = path.display().to_string();
+    let bytes = match fs.read(&path, DOCUMENT_BYTES_MAX) {
+        Err(error) if error.is(ErrorKind::NotFound) => {
+            // A snapshot comes and goes with its manifest.
+            return match fs.entry(directory)? {
+                None => Ok(None),
+                Some(_) => Err(error.with_kind(ErrorKind::Corrupt)),
+            };
+        }
+        bytes => bytes?,
+    };
+    let manifest: Manifest = decode_document(DocumentKind::Manifest, &bytes, &file)?;
+    manifest.validate(&file)?;
+    Ok(Some(manifest))
 }
 
 /// A label that a snapshot is being taken under; free again when dropped.
@@ -263,6 +310,13 @@ impl Drop for ReservedLabel<'_> {
     fn drop(&mut self) {
         self.store.inner.snapshots_making.lock().unwrap_or_else(PoisonError::into_inner).remove(self.label);
     }
+}
+
+/// An error if a selection names something that is not there, or nothing. Names only: partitions are looked up too, rows are
+/// not.
+pub(crate) fn check_selection(store: &Store, selection: &Selection) -> Result<()> {
+    let frozen = store.freeze(|state| select::tables(state, selection))?;
+    select::check_partitions(&frozen, selection)
 }
 
 /// The manifest of frozen tables; segments without nonces. Shared with `backup`.

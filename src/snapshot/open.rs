@@ -9,7 +9,7 @@ use crate::format::{CatalogState, Manifest, ManifestTable, TableEntry};
 use crate::id::{SnapshotId, TableId, Version};
 use crate::store::{SnapshotGuard, Store};
 use crate::sync::RwLock;
-use crate::table::{Environment, LiveTable};
+use crate::table::{Environment, LiveTable, Restoring};
 
 /// Opens every table of the snapshot and compares it with the manifest.
 pub(super) fn open(parent: &Store, id: SnapshotId, manifest: &Manifest, guard: Arc<SnapshotGuard>) -> Result<Store> {
@@ -24,6 +24,7 @@ pub(super) fn open(parent: &Store, id: SnapshotId, manifest: &Manifest, guard: A
         store: manifest.store,
         gate: RwLock::new(()),
         label_keep_ms: of.label_keep_ms.load(Ordering::Relaxed).into(),
+        restoring: Restoring::default(),
         read_only: Some(format!("shows snapshot {}, which never changes", manifest.label)),
     });
     let tables = of.pool.map(manifest.tables.iter().collect(), |table| open_table(&environment, id, table))?;

@@ -88,6 +88,11 @@ fn partitions(
     Ok((ids.len() < version.partitions.len()).then(|| ids.into_iter().collect()))
 }
 
+/// An error if a partition that the selection names is not there.
+pub(super) fn check_partitions(frozen: &Frozen, selection: &Selection) -> Result<()> {
+    frozen.tables.iter().try_for_each(|(_, name, _, version)| partitions(version, name, selection).map(drop))
+}
+
 /// The manifest of frozen tables; segments without nonces.
 pub(super) fn manifest(frozen: &Frozen, store: StoreId, label: &Label, selection: &Selection) -> Result<Manifest> {
     let mut tables = Vec::with_capacity(frozen.tables.len());

@@ -14,10 +14,11 @@ mod recycle;
 mod tables;
 mod views;
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::catalog::{Catalog, ddl};
 use crate::error::{Error, Result};
@@ -64,6 +65,8 @@ pub(crate) struct StoreInner {
     pub(crate) snapshots_making: Mutex<BTreeSet<Label>>,
     pub(crate) collected: Mutex<Collected>,
     pub(crate) tables: OpenTables,
+    /// What `job` keeps with an open store; it must not hold the store.
+    pub(crate) jobs: OnceLock<Arc<dyn Any + Send + Sync>>,
     /// What keeps others from writing, or from removing what this store reads; released last.
     _held: Held,
 }
@@ -145,6 +148,7 @@ impl Store {
             snapshots_making: Mutex::default(),
             collected: Mutex::default(),
             tables: OpenTables::default(),
+            jobs: OnceLock::new(),
             _held: held,
         };
         Store { inner: Arc::new(inner) }

@@ -14,7 +14,7 @@ use crate::id::{OperationId, StoreId};
 use crate::pool::CpuPool;
 use crate::store::{Held, Store, StoreOptions, recover};
 use crate::sync::RwLock;
-use crate::table::Environment;
+use crate::table::{Environment, Restoring};
 
 /// Longest `STELE`, in bytes.
 const IDENTITY_BYTES_MAX: u64 = 64 << 10;
@@ -132,6 +132,7 @@ fn environment(
         store,
         gate: RwLock::new(()),
         label_keep_ms: 0.into(),
+        restoring: Restoring::default(),
         read_only,
     }))
 }
@@ -168,8 +169,16 @@ fn is_store_already(layout: &StoreLayout) -> Error {
 }
 
 /// Every directory of a fresh store.
-fn directories(layout: &StoreLayout) -> [PathBuf; 6] {
-    [layout.staging(), layout.catalog(), layout.tables(), layout.snapshots(), layout.orphans(), layout.holds()]
+fn directories(layout: &StoreLayout) -> [PathBuf; 7] {
+    [
+        layout.staging(),
+        layout.catalog(),
+        layout.tables(),
+        layout.snapshots(),
+        layout.jobs(),
+        layout.orphans(),
+        layout.holds(),
+    ]
 }
 
 /// Refuses a root that holds something, except for what an unfinished creation leaves.

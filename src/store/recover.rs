@@ -32,7 +32,7 @@ impl Store {
 /// it away after others, such as the removal of a dropped table, were made durable because of it.
 pub(super) fn make_names_durable(environment: &Environment, state: &CatalogState) -> Result<()> {
     let (fs, layout) = (&environment.fs, &environment.layout);
-    let mut dirs = vec![layout.root().to_owned(), layout.catalog(), layout.tables(), layout.snapshots()];
+    let mut dirs = vec![layout.root().to_owned(), layout.catalog(), layout.tables(), layout.snapshots(), layout.jobs()];
     dirs.extend(ddl::needed_tables(state).into_iter().map(|id| layout.table(id).log()));
     if dirs.len() > SYNC_EACH_DIRECTORY_MAX {
         return fs.sync_all(layout.root());
@@ -50,7 +50,9 @@ pub(super) fn make_names_durable(environment: &Environment, state: &CatalogState
 pub(super) fn recover(environment: &Environment, catalog: &Catalog) -> Result<()> {
     let layout = &environment.layout;
     // They may be missing in a copy of a store that was made without empty directories.
-    for dir in [layout.staging(), layout.tables(), layout.snapshots(), layout.orphans(), layout.holds()] {
+    let known =
+        [layout.staging(), layout.tables(), layout.snapshots(), layout.jobs(), layout.orphans(), layout.holds()];
+    for dir in known {
         if environment.fs.entry(&dir)?.is_none() {
             environment.fs.create_dir(&dir)?;
         }

@@ -202,7 +202,7 @@ impl Store {
             return Ok(0);
         }
         let mut count = 0;
-        live.commit("EMPTY RECYCLE BIN", |version| {
+        live.commit_upkeep("EMPTY RECYCLE BIN", |version| {
             let actions = ended(version);
             count = actions.len() as u64;
             Ok(actions)

@@ -10,6 +10,7 @@ use crate::fs::{Fs, StoreLayout};
 use crate::id::{IdSource, OperationId, StoreId};
 use crate::pool::CpuPool;
 use crate::sync::RwLock;
+use crate::table::Restoring;
 
 /// The handles of one open store.
 pub struct Environment {
@@ -30,6 +31,8 @@ pub struct Environment {
     pub gate: RwLock<()>,
     /// How long the label of a load is known, in milliseconds; set when the catalog was read.
     pub label_keep_ms: AtomicI64,
+    /// What jobs are restoring.
+    pub restoring: Restoring,
     /// Why writing is refused, if it is ("opened read-only", "is a snapshot").
     pub read_only: Option<String>,
 }

@@ -157,12 +157,29 @@ impl LiveTable {
         read_timestamp(&self.environment.fs, &self.layout, version)
     }
 
+    /// As [`LiveTable::commit_upkeep`], unless a job is restoring the table: then an error names it.
+    pub fn commit(
+        &self,
+        operation: &str,
+        decide: impl FnOnce(&TableVersion) -> Result<Vec<Action>>,
+    ) -> Result<Arc<TableVersion>> {
+        self.commit_upkeep(operation, |current| {
+            self.check_not_restored()?;
+            decide(current)
+        })
+    }
+
+    /// An error if a job is restoring the table.
+    pub fn check_not_restored(&self) -> Result<()> {
+        self.environment.restoring.check(self.id)
+    }
+
     /// Commits what `decide` makes of the current version, under the commit lock of the table: version N+1 appears by
     /// put-if-absent and is installed (the one commit point). `decide` gives the actions without `CommitInfo`; no
     /// actions = no commit, the current version is given back. Files that the actions add must be durable before.
     /// If version N is a multiple of [`interval`], its checkpoint is written before and named by N+1; its
-    /// failure does not fail the commit.
-    pub fn commit(
+    /// failure does not fail the commit. What the collector does is not held up by a restore.
+    pub fn commit_upkeep(
         &self,
         operation: &str,
         decide: impl FnOnce(&TableVersion) -> Result<Vec<Action>>,
@@ -208,6 +225,7 @@ impl LiveTable {
     pub fn reserve_partitions(&self, specs: Vec<PartitionSpec>) -> Result<Vec<Arc<PartitionMeta>>> {
         let writing = self.writing();
         self.check_open(&writing)?;
+        self.check_not_restored()?;
         let current = self.current();
         let partitions = self.reservations.reserve(&current, specs)?;
         for partition in partitions.iter().filter(|partition| !current.partitions.contains_key(&partition.id)) {

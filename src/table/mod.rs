@@ -9,6 +9,7 @@ mod log;
 mod recover;
 mod recycled;
 mod reserve;
+mod restoring;
 mod version;
 
 pub use environment::{Environment, Operation};
@@ -16,6 +17,7 @@ pub use labels::LoadLabels;
 pub use live::LiveTable;
 pub use log::{TableLog, write_initial_log};
 pub use recover::remove_uncommitted;
+pub use restoring::Restoring;
 pub use version::{PartitionVersion, TableVersion, TabletVersion};
 
 #[cfg(test)]

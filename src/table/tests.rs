@@ -33,6 +33,7 @@ fn environment(fs: Fs) -> Arc<Environment> {
         layout: StoreLayout::new(ROOT),
         gate: RwLock::new(()),
         label_keep_ms: 1_000_000.into(),
+        restoring: Restoring::default(),
         read_only: None,
     })
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use steledb::backup::BackupOptions;
 use steledb::check::CheckLevel;
+use steledb::job::JobKind;
 use steledb::progress::{Cancel, Observer, Phase, Progress};
 use steledb::scan::Scan;
-use steledb::{Label, Result, Store, StoreOptions};
+use steledb::{Label, Name, Result, Store, StoreOptions};
 
 use crate::support::ids_in;
 
@@ -142,6 +143,11 @@ fn obey(store: &Store, held: &mut Held, command: &str) -> Result<String> {
         }
         "snapshots" => store.snapshots()?.iter().map(|info| format!("{} ", info.label)).collect(),
         "backups" => store.repository("r")?.backups()?.iter().map(|info| format!("{} ", info.label)).collect(),
+        "jobs" => {
+            let all = store.jobs().list()?;
+            all.iter().map(|job| format!("{} {} {} ", job.id, job.label, job.state)).collect()
+        }
+        "cancel-backup" => format!("cancelled {}", store.jobs().cancel(JobKind::Backup, &Name::new(name)?)?),
         "verify" => format!("{:?}", store.verify(CheckLevel::Full, &Observer::silent())?.damaged),
         "backup" | "slow-backup" => {
             let mut options = BackupOptions::new(Label::new(name)?);

@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::format::{
-    CatalogRecord, CondemnedRecord, DocumentKind, DroppedRecord, LabelRecord, Manifest, OperationRecord, OutcomeRecord,
-    PinRecord, RepositoryRecord, StoreRecord, VerifyRecord, decode_document,
+    CatalogRecord, CondemnedRecord, DocumentKind, DroppedRecord, JobCancelRecord, JobProgressRecord, JobRecord,
+    JobTransition, LabelRecord, Manifest, OperationRecord, OutcomeRecord, PinRecord, RepositoryRecord, StoreRecord,
+    VerifyRecord, decode_document,
 };
 
 /// The header as it stands, then the checked payload as indented JSON.
@@ -25,6 +26,10 @@ pub(super) fn describe(bytes: &[u8], file: &str) -> Result<Vec<String>> {
         "label" => json::<LabelRecord>(DocumentKind::Label, bytes, file),
         "verify" => json::<VerifyRecord>(DocumentKind::Verify, bytes, file),
         "operation" => json::<OperationRecord>(DocumentKind::Operation, bytes, file),
+        "job" => json::<JobRecord>(DocumentKind::Job, bytes, file),
+        "job_state" => json::<JobTransition>(DocumentKind::JobState, bytes, file),
+        "job_progress" => json::<JobProgressRecord>(DocumentKind::JobProgress, bytes, file),
+        "job_cancel" => json::<JobCancelRecord>(DocumentKind::JobCancel, bytes, file),
         "collection" => json::<CondemnedRecord>(DocumentKind::Collection, bytes, file),
         _ => Err(Error::corrupt(format!("{file}: the header names an unknown kind {name:?}"))),
     }?;

@@ -1,0 +1,149 @@
+//! Jobs beside each other and beside users.
+
+use super::*;
+use crate::error::ErrorKind;
+
+#[test]
+fn one_job_a_database_unless_the_request_says_otherwise() {
+    let world = World::with_backup();
+    let store = world.open();
+    let jobs = store.jobs();
+    let (reached, go) = stand_at(&jobs, JobState::Uploading);
+    let first = jobs.submit(backup("c")).unwrap();
+    reached.recv().unwrap();
+    for request in [backup("e"), restore("b")] {
+        let error = jobs.submit(request).unwrap_err();
+        assert!(error.is(ErrorKind::Conflict));
+        let text = "Can only run one backup or restore job of a database at same time";
+        assert!(error.to_string().starts_with(text), "{error}");
+    }
+    let error = jobs.check_repository_unused(&name("r")).unwrap_err().to_string();
+    assert!(error.starts_with("Backup or restore job is running on this repository. Can not drop it"), "{error}");
+    jobs.check_repository_unused(&name("other")).unwrap();
+
+    *jobs.registry.at_state.lock().unwrap() = None;
+    let concurrent = |text: &str| {
+        let mut request = BackupRequest::new(name("d"), label(text), name("r"));
+        request.concurrent = true;
+        JobRequest::Backup(request)
+    };
+    let error = jobs.submit(concurrent("c")).unwrap_err().to_string();
+    assert!(error.starts_with("Snapshot with name 'c' already exist in repository r: job 2"), "{error}");
+    finished(&jobs, concurrent("e"));
+    // A job of another database does not count.
+    store.create_database("other").unwrap();
+    store.create_table("other", "u", &TableSpec::new().column("id", DataType::BigInt)).unwrap();
+    finished(&jobs, JobRequest::Backup(BackupRequest::new(name("other"), label("f"), name("r"))));
+    drop(go);
+    assert_eq!(jobs.wait(first, None).unwrap().state, JobState::Finished);
+    jobs.check_repository_unused(&name("r")).unwrap();
+}
+
+#[test]
+fn a_table_that_is_being_restored_is_read_and_not_written() {
+    let world = World::with_backup();
+    let store = world.open();
+    let jobs = store.jobs();
+    let (reached, go) = stand_at(&jobs, JobState::Downloading);
+    let job = jobs.submit(restore("b")).unwrap();
+    reached.recv().unwrap();
+    let refused = |result: Result<()>| {
+        let error = result.unwrap_err();
+        let text = "table d.t is being restored by job 2: wait for it or CANCEL RESTORE FROM d";
+        assert!(error.is(ErrorKind::Conflict) && error.to_string().contains(text), "{error}");
+    };
+    let table = store.table("d", "t").unwrap();
+    refused(load(&table, 9..10));
+    refused(table.truncate());
+    refused(table.drop_partition("late"));
+    refused(store.drop_table("d", "t"));
+    refused(store.drop_table_force("d", "t"));
+    refused(store.rename_table("d", "t", "u"));
+    refused(store.rename_database("d", "e"));
+    refused(store.drop_database_with_tables("d"));
+    let options = crate::restore::RestoreOptions::new(label("b"));
+    refused(store.restore(&repository(&store), &options).map(drop));
+    let mut rival = RestoreRequest::new(name("other"), label("b"), name("r"));
+    rival.concurrent = true;
+    refused(jobs.submit(JobRequest::Restore(rival)).map(drop));
+    assert_eq!(rows(&store), 5);
+    // What is not being restored is nobody's business, and the collector goes on.
+    store.create_table("d", "u", &TableSpec::new().column("id", DataType::BigInt)).unwrap();
+    load(&store.table("d", "u").unwrap(), 0..1).unwrap();
+    world.clock.advance(3_600_000);
+    store.collect().unwrap();
+    drop(go);
+    assert_eq!(jobs.wait(job, None).unwrap().state, JobState::Finished);
+    assert_eq!(rows(&store), 3);
+    load(&store.table("d", "t").unwrap(), 9..10).unwrap();
+    store.rename_table("d", "t", "v").unwrap();
+}
+
+#[test]
+fn the_name_of_a_table_that_a_job_makes_is_taken() {
+    let world = World::with_backup();
+    let store = world.open();
+    store.drop_table_force("d", "t").unwrap();
+    let jobs = store.jobs();
+    let (reached, go) = stand_at(&jobs, JobState::Downloading);
+    let job = jobs.submit(restore("b")).unwrap();
+    reached.recv().unwrap();
+    let error = store.create_table("d", "t", &TableSpec::new().column("id", DataType::BigInt)).map(drop).unwrap_err();
+    assert!(error.to_string().contains("is being restored by job 2"), "{error}");
+    drop(go);
+    assert_eq!(jobs.wait(job, None).unwrap().state, JobState::Finished);
+    assert_eq!(rows(&store), 3);
+}
+
+#[test]
+fn a_table_is_closed_to_writers_again_once_the_store_is_opened_and_asked_for_its_jobs() {
+    let world = World::with_backup();
+    let store = world.open();
+    let jobs = store.jobs();
+    at_state(&jobs, |running, state| {
+        if state == JobState::Downloading {
+            _ = running.ask(crate::job::running::Stop::Suspend);
+        }
+    });
+    let job = jobs.submit(restore("b")).unwrap();
+    jobs.wait(job, None).unwrap_err();
+    drop((jobs, store));
+    let store = world.open();
+    let registry = Registry::of(&store);
+    let (go, may_go) = mpsc::channel::<()>();
+    let may_go = Mutex::new(may_go);
+    *registry.at_state.lock().unwrap() = Some(Arc::new(move |_, state| {
+        if state == JobState::Snapshoting {
+            _ = may_go.lock().unwrap().recv();
+        }
+    }));
+    let jobs = store.jobs();
+    let error = load(&store.table("d", "t").unwrap(), 9..10).unwrap_err().to_string();
+    assert!(error.contains("is being restored by job 2"), "{error}");
+    drop(go);
+    assert_eq!(jobs.wait(job, None).unwrap().state, JobState::Finished);
+    load(&store.table("d", "t").unwrap(), 9..10).unwrap();
+}
+
+#[test]
+fn a_backup_that_was_replaced_by_another_one_of_its_label_is_not_restored() {
+    let world = World::with_backup();
+    let store = world.open();
+    let jobs = store.jobs();
+    at_state(&jobs, |running, state| {
+        if state == JobState::Downloading {
+            _ = running.ask(crate::job::running::Stop::Suspend);
+        }
+    });
+    let job = jobs.submit(restore("b")).unwrap();
+    jobs.wait(job, None).unwrap_err();
+    world.clock.advance(1000);
+    repository(&store).drop_backup(&label("b")).unwrap();
+    let options = crate::backup::BackupOptions::new(label("b"));
+    store.backup(&repository(&store), &options).unwrap();
+    drop((jobs, store));
+    let store = world.open();
+    let error = store.jobs().wait(job, None).unwrap().error.unwrap();
+    assert!(error.message.contains("is another one than when the job was made"), "{error}");
+    assert_eq!(rows(&store), 5);
+}
