@@ -3,3 +3,5 @@
 mod ast;
 mod parser;
 mod query;
+
+pub use query::{StoreCatalog, StoreTable};
