@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::backup::plan::{Amount, Content, Plan};
-use crate::backup::run::{Moment, Moment, wanted};
+use crate::backup::run::{Moment, wanted};
 use crate::backup::upload::{check_space, held_of};
 use crate::backup::{BackupOptions, registry};
 use crate::error::Result;

@@ -156,6 +156,13 @@ impl BoundPredicate {
     pub fn columns(&self) -> BTreeSet<ColumnId> {
         self.types.keys().copied().collect()
     }
+
+    /// Both, of predicates bound to the same schema.
+    pub fn and(&self, other: &BoundPredicate) -> BoundPredicate {
+        let mut types = self.types.clone();
+        types.extend(other.types.iter().map(|(id, data_type)| (*id, data_type.clone())));
+        BoundPredicate { root: Node::And(vec![self.root.clone(), other.root.clone()]), types }
+    }
 }
 
 /// The order of two floats; every other type is ordered by [`Value::compare`], whose floats are in total order.

@@ -13,13 +13,14 @@ use arrow::datatypes::{Schema, SchemaRef};
 pub use crate::segment::Access;
 
 use crate::error::{Error, Result};
-use crate::id::Version;
-use crate::predicate::Predicate;
+use crate::id::{PartitionId, Version};
+use crate::predicate::{BoundPredicate, Predicate};
 use crate::segment::SegmentPart;
 use crate::store::{Store, Table};
 use crate::table::{LiveTable, TableVersion};
-use plan::choose_segments;
-use run::{ScanSegment, Shared, UnitBatches, run_units};
+use plan::{choose_segments, may_match};
+pub(crate) use run::UnitBatches;
+use run::{ScanSegment, Shared, run_units};
 
 const BATCH_ROWS: usize = 8192;
 
@@ -50,6 +51,8 @@ pub struct ScanBuilder {
     predicate: Option<Predicate>,
     limit: Option<u64>,
     at: Option<Moment>,
+    /// Ascending; `None` = all.
+    partitions: Option<Arc<[PartitionId]>>,
     batch_rows: usize,
     access: Access,
 }
@@ -184,9 +187,22 @@ impl ScanBuilder {
             predicate: None,
             limit: None,
             at: None,
+            partitions: None,
             batch_rows: BATCH_ROWS,
             access: Access::default(),
         }
+    }
+
+    /// What errors call it.
+    pub(crate) fn named(mut self, what: String) -> ScanBuilder {
+        self.what = what;
+        self
+    }
+
+    /// Only rows of these partitions, ascending.
+    pub(crate) fn partitions(mut self, partitions: Arc<[PartitionId]>) -> ScanBuilder {
+        self.partitions = Some(partitions);
+        self
     }
 
     /// Only these columns, in this order; none gives batches that only have a number of rows.
@@ -256,7 +272,7 @@ impl ScanBuilder {
     /// Plans and counts the matching rows, from metadata alone where no predicate asks for more.
     pub fn count(mut self) -> Result<u64> {
         self.columns = Some(Vec::new());
-        let counts_all = self.predicate.is_none();
+        let counts_all = self.predicate.is_none() && self.partitions.is_none();
         let scan = self.plan()?;
         if counts_all {
             return Ok(scan.shared.version.row_count().min(scan.shared.limit.unwrap_or(u64::MAX)));
@@ -288,7 +304,7 @@ impl ScanBuilder {
             Some(names) => names.iter().map(|name| schema.column(name)).collect::<Result<Vec<_>>>()?,
         };
         let predicate = self.predicate.map(|predicate| predicate.bind(schema)).transpose()?;
-        let (segments, planned) = choose_segments(&version, predicate.as_ref())?;
+        let (segments, planned) = choose_segments(&version, self.partitions.as_deref(), predicate.as_ref())?;
         let shared = Arc::new(Shared {
             store: self.store,
             what: self.what,
@@ -334,7 +350,21 @@ impl Scan {
 impl ScanUnit {
     /// The batches of this piece in order.
     pub fn run(&self) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
-        Ok(Box::new(UnitBatches::open(self, self.shared.limit)?))
+        Ok(Box::new(UnitBatches::open(self, self.shared.limit, None)?))
+    }
+
+    /// Rows before the predicate, about: its share of the segment.
+    pub(crate) fn rows(&self) -> u64 {
+        self.segment.meta.rows / self.part.of
+    }
+
+    /// The same with a further predicate, bound to the schema of the version; `None` if bounds that are known of the segment
+    /// rule all its rows out.
+    pub(crate) fn run_where(&self, further: &BoundPredicate) -> Result<Option<UnitBatches>> {
+        if !may_match(&self.shared.version, &self.segment.meta, further)? {
+            return Ok(None);
+        }
+        UnitBatches::open(self, self.shared.limit, Some(further)).map(Some)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::delta::decode_stats;
 use crate::error::Result;
-use crate::id::ColumnId;
+use crate::id::{ColumnId, PartitionId};
 use crate::predicate::BoundPredicate;
 use crate::scan::ScanCounters;
 use crate::schema::{BoundValue, Distribution, PartitionBounds, TableSchema, Value, bucket_hashes, bucket_of};
@@ -16,9 +16,10 @@ use crate::table::{PartitionVersion, TableVersion};
 /// Most combinations of hash column values that are turned into buckets; beyond it all tablets are read.
 const HASH_COMBINATIONS_MAX: usize = 1024;
 
-/// The segments that may hold rows to keep, in order of partition, tablet, commit, and what was ruled out.
+/// The segments of these partitions (ascending, `None` = all) that may hold rows to keep, in order of partition, tablet, commit, and what was ruled out.
 pub(super) fn choose_segments(
     version: &TableVersion,
+    partitions: Option<&[PartitionId]>,
     predicate: Option<&BoundPredicate>,
 ) -> Result<(Vec<Arc<SegmentMeta>>, ScanCounters)> {
     let mut counters = ScanCounters::default();
@@ -27,8 +28,13 @@ pub(super) fn choose_segments(
         Some(predicate) => required_hashes(&version.schema, predicate)?,
         None => None,
     };
-    for partition in version.partitions.values() {
+    for (id, partition) in &version.partitions {
         counters.partitions += 1;
+        let is_asked_for = partitions.is_none_or(|ids| ids.binary_search(id).is_ok());
+        if !is_asked_for {
+            counters.partitions_pruned += 1;
+            continue;
+        }
         if predicate.is_some_and(|predicate| !partition_may_match(partition, &version.schema, predicate)) {
             counters.partitions_pruned += 1;
             continue;
@@ -52,6 +58,13 @@ pub(super) fn choose_segments(
         }
     }
     Ok((chosen, counters))
+}
+
+/// Whether a segment of a version may hold rows to keep, by the bounds of its partition and its statistics.
+pub(super) fn may_match(version: &TableVersion, segment: &SegmentMeta, predicate: &BoundPredicate) -> Result<bool> {
+    let partition = version.partitions.get(&segment.name.partition);
+    let partition_may = partition.is_none_or(|found| partition_may_match(found, &version.schema, predicate));
+    Ok(partition_may && segment_may_match(segment, &version.schema, predicate)?)
 }
 
 fn partition_may_match(partition: &PartitionVersion, schema: &TableSchema, predicate: &BoundPredicate) -> bool {

@@ -94,18 +94,22 @@ impl ScanUnit {
 }
 
 /// The batches of one unit.
-pub(super) struct UnitBatches {
+pub(crate) struct UnitBatches {
     shared: Arc<Shared>,
     scan: SegmentScan,
 }
 
 impl UnitBatches {
-    /// Opens the segment, to give at most `limit` rows.
-    pub fn open(unit: &ScanUnit, limit: Option<u64>) -> Result<UnitBatches> {
+    /// Opens the segment, to give at most `limit` rows, which a further predicate keeps too.
+    pub(super) fn open(unit: &ScanUnit, limit: Option<u64>, further: Option<&BoundPredicate>) -> Result<UnitBatches> {
         let shared = &unit.shared;
+        let predicate = match (&shared.predicate, further) {
+            (Some(predicate), Some(further)) => Some(predicate.and(further)),
+            (predicate, further) => predicate.as_ref().or(further).cloned(),
+        };
         let options = SegmentScanOptions {
             projection: shared.projection.clone(),
-            predicate: shared.predicate.clone(),
+            predicate,
             limit,
             batch_rows: shared.batch_rows,
             counters: shared.read.clone(),
@@ -149,7 +153,7 @@ pub(super) fn run_units(
             if remaining == 0 {
                 break;
             }
-            for batch in UnitBatches::open(unit, Some(remaining))? {
+            for batch in UnitBatches::open(unit, Some(remaining), None)? {
                 let batch = batch?;
                 remaining -= batch.num_rows() as u64;
                 consume(index, batch)?;

@@ -133,7 +133,7 @@ fn a_long_segment_is_read_by_several_units_in_order() {
 /// Partitions read and what was counted.
 fn choose(version: &TableVersion, predicate: &Predicate) -> (BTreeSet<u64>, ScanCounters) {
     let bound = predicate.bind(&version.schema).unwrap();
-    let (segments, counters) = choose_segments(version, Some(&bound)).unwrap();
+    let (segments, counters) = choose_segments(version, None, Some(&bound)).unwrap();
     assert_eq!(segments.len() as u64, counters.segments - counters.segments_pruned);
     (segments.iter().map(|segment| segment.name.partition.get()).collect(), counters)
 }
@@ -201,7 +201,7 @@ fn tablets_are_pruned_when_all_hash_columns_are_fixed() {
     let ids = vec![Value::Int(5), Value::Int(6)];
     let fixed = Predicate::In("id".into(), ids.clone()).and(Predicate::eq("city", Value::Text("ulm".into())));
     let bound = fixed.bind(&version.schema).unwrap();
-    let (segments, counters) = choose_segments(&version, Some(&bound)).unwrap();
+    let (segments, counters) = choose_segments(&version, None, Some(&bound)).unwrap();
     let expected: BTreeSet<u32> = ids
         .iter()
         .map(|id| {
@@ -225,7 +225,7 @@ fn tablets_are_pruned_when_all_hash_columns_are_fixed() {
 #[test]
 fn without_predicate_every_segment_is_read() {
     let version = version(schema(Partitioning::Range(vec![ColumnId::new(2)])), day_ranges());
-    let (segments, counters) = choose_segments(&version, None).unwrap();
+    let (segments, counters) = choose_segments(&version, None, None).unwrap();
     assert_eq!(segments, version.segments().cloned().collect::<Vec<_>>());
     assert_eq!((counters.partitions, counters.tablets, counters.segments), (3, 12, 24));
     assert_eq!((counters.partitions_pruned, counters.tablets_pruned, counters.segments_pruned), (0, 0, 0));

@@ -1,20 +1,60 @@
 //! A planned query and its rows.
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::sql::sqlparser::ast::{Expr, Query, SelectItem, SetExpr};
+use futures::StreamExt;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
+use crate::sql::query::engine::EngineInner;
+use crate::sql::query::failure::inward;
+use crate::sql::query::threads::unless_panicked;
+
+/// Batches that are ready before they are asked for.
+const BATCHES_AHEAD: usize = 4;
+/// How often a waiting reader looks whether it is cancelled.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A query that can be run, once or several times: it always sees the moment at which it was planned.
 pub(crate) struct PlannedQuery {
+    engine: Arc<EngineInner>,
+    state: SessionState,
+    logical: LogicalPlan,
+    physical: Arc<dyn ExecutionPlan>,
     schema: SchemaRef,
 }
 
-/// Rows as they come; dropping it ends the query.
-pub(crate) struct BatchStream {}
-
 impl PlannedQuery {
+    pub(super) fn new(
+        engine: Arc<EngineInner>,
+        state: SessionState,
+        logical: LogicalPlan,
+        physical: Arc<dyn ExecutionPlan>,
+        names: Option<Vec<String>>,
+    ) -> PlannedQuery {
+        let given = physical.schema();
+        let fields = given.fields();
+        let schema = match names.filter(|names| names.len() == fields.len()) {
+            None => given,
+            Some(names) => {
+                let named = fields.iter().zip(names).map(|(field, name)| field.as_ref().clone().with_name(name));
+                Arc::new(Schema::new(named.collect::<Vec<_>>()))
+            }
+        };
+        PlannedQuery { engine, state, logical, physical, schema }
+    }
+
     /// The schema of the batches, with the names a client shows.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
@@ -22,8 +62,29 @@ impl PlannedQuery {
 
     /// Runs it. `cancel` ends it within moments with an error of kind `Cancelled`.
     pub fn run(&self, cancel: &Cancel) -> Result<BatchStream> {
-        let _ = cancel;
-        Err(Error::unsupported("being written"))
+        let (sender, batches) = channel();
+        let room = Arc::new(Semaphore::new(BATCHES_AHEAD));
+        let (plan, context, schema) = (self.physical.clone(), self.state.task_ctx(), self.schema.clone());
+        let (to_fill, at_end) = (room.clone(), sender.clone());
+        let work = async move {
+            if let Err(error) = unless_panicked(async {
+                let mut rows = execute_stream(plan, context).map_err(inward)?;
+                while let Some(batch) = rows.next().await {
+                    let batch = batch.map_err(inward).and_then(|batch| renamed(&batch, &schema))?;
+                    if !send(&sender, &to_fill, batch).await {
+                        break;
+                    }
+                }
+                Ok(())
+            })
+            .await
+            {
+                // Who asked may be gone.
+                let _ = at_end.send(Err(error));
+            }
+        };
+        let task = self.engine.threads.start(work);
+        Ok(BatchStream { engine: self.engine.clone(), batches, room, task, cancel: cancel.clone(), is_over: false })
     }
 
     /// Runs it and gives all rows.
@@ -31,10 +92,66 @@ impl PlannedQuery {
         self.run(cancel)?.collect()
     }
 
-    /// The plan as lines; `analyze` runs it and adds what was counted, `verbose` shows the steps of planning or each counter.
+    /// The plan as lines; `analyze` runs it and adds what was counted, `verbose` shows the logical plan too, or the counters of
+    /// each partition.
     pub fn explain(&self, analyze: bool, verbose: bool, cancel: &Cancel) -> Result<Vec<String>> {
-        let _ = (analyze, verbose, cancel);
-        Err(Error::unsupported("being written"))
+        if analyze {
+            self.run(cancel)?.try_for_each(|batch| batch.map(drop))?;
+        }
+        let (logical, physical) = (self.logical.clone(), self.physical.clone());
+        // Deep plans are written with deep stacks.
+        self.engine.threads.wait(async move {
+            let display = match (analyze, verbose) {
+                (false, _) => DisplayableExecutionPlan::new(physical.as_ref()).set_show_statistics(verbose),
+                (true, false) => DisplayableExecutionPlan::with_metrics(physical.as_ref()),
+                (true, true) => DisplayableExecutionPlan::with_full_metrics(physical.as_ref()),
+            };
+            let mut lines = Vec::new();
+            if verbose && !analyze {
+                lines.extend(logical.display_indent().to_string().lines().map(str::to_owned));
+                lines.push(String::new());
+            }
+            lines.extend(display.indent(verbose).to_string().lines().map(str::to_owned));
+            Ok(lines)
+        })
+    }
+}
+
+/// Whether the reader is still there.
+async fn send(sender: &Sender<Result<RecordBatch>>, room: &Semaphore, batch: RecordBatch) -> bool {
+    match room.acquire().await {
+        Ok(permit) => {
+            permit.forget();
+            sender.send(Ok(batch)).is_ok()
+        }
+        Err(_) => false,
+    }
+}
+
+fn renamed(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &options)
+        .map_err(|error| Error::invalid(format!("the rows of the query do not fit its schema: {error}")))
+}
+
+/// Rows as they come; dropping it ends the query.
+pub(crate) struct BatchStream {
+    /// Keeps the threads.
+    engine: Arc<EngineInner>,
+    batches: Receiver<Result<RecordBatch>>,
+    /// A place is free for each batch that was taken.
+    room: Arc<Semaphore>,
+    task: Option<AbortHandle>,
+    cancel: Cancel,
+    is_over: bool,
+}
+
+impl BatchStream {
+    fn end(&mut self) {
+        self.is_over = true;
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
     }
 }
 
@@ -42,6 +159,53 @@ impl Iterator for BatchStream {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Result<RecordBatch>> {
+        while !self.is_over {
+            if self.cancel.is_cancelled() {
+                self.end();
+                return Some(Err(Error::cancelled("the query was cancelled")));
+            }
+            match self.batches.recv_timeout(LOOK) {
+                Ok(Ok(batch)) => {
+                    self.room.add_permits(1);
+                    return Some(Ok(batch));
+                }
+                Ok(Err(error)) => {
+                    self.end();
+                    return Some(Err(error));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => self.end(),
+            }
+        }
         None
     }
+}
+
+impl Drop for BatchStream {
+    fn drop(&mut self) {
+        self.end();
+        let _ = &self.engine;
+    }
+}
+
+/// The names that a client shows for the columns of a query: aliases, names of columns as they are written, and the text of
+/// other expressions. `None` where a `*` stands for names that only the planning knows.
+pub(super) fn named_like(query: &Query) -> Option<Vec<String>> {
+    let mut body = &query.body;
+    let select = loop {
+        match &**body {
+            SetExpr::Select(select) => break select,
+            SetExpr::Query(query) => body = &query.body,
+            SetExpr::SetOperation { left, .. } => body = left,
+            _ => return None,
+        }
+    };
+    let name = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.value.clone()),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().map(|name| name.value.clone()),
+        SelectItem::UnnamedExpr(expr) => Some(expr.to_string()),
+        _ => None,
+    };
+    select.projection.iter().map(name).collect()
 }
