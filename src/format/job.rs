@@ -187,6 +187,10 @@ pub(crate) enum JobWork {
         rename_databases: BTreeMap<Name, Name>,
         /// Tables that get other names.
         rename_tables: Vec<JobRename>,
+        /// Views that get other names.
+        rename_views: Vec<JobRename>,
+        /// Whether a table of another schema is replaced.
+        replace_other_schema: bool,
         /// The moment of the backup, which tells it from a later one of the same label.
         backup_created_ms: i64,
         /// Target database and name of each table.
@@ -213,16 +217,29 @@ pub(crate) enum JobSelection {
         /// The tables, each with its partitions (none = all).
         tables: Vec<(Name, Vec<Name>)>,
     },
+    /// Some tables and views of a database.
+    Objects {
+        /// The database.
+        database: Name,
+        /// ALL TABLES.
+        all_tables: bool,
+        /// ALL VIEWS.
+        all_views: bool,
+        /// The tables, each with its partitions (none = all).
+        tables: Vec<(Name, Vec<Name>)>,
+        /// The views.
+        views: Vec<Name>,
+    },
 }
 
-/// A table that gets another name.
+/// A table or view that gets another name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JobRename {
     /// In the backup.
     pub database: Name,
     /// In the backup.
-    pub table: Name,
+    pub name: Name,
     /// In the store.
     pub to: Name,
 }
@@ -405,16 +422,31 @@ mod tests {
         let restore = record(JobWork::Restore {
             selection: JobSelection::Database(name("d")),
             rename_databases: BTreeMap::from([(name("d"), name("e"))]),
-            rename_tables: vec![JobRename { database: name("d"), table: name("t"), to: name("u") }],
+            rename_tables: vec![JobRename { database: name("d"), name: name("t"), to: name("u") }],
+            rename_views: vec![JobRename { database: name("d"), name: name("v"), to: name("w") }],
+            replace_other_schema: true,
             backup_created_ms: 3,
             targets: vec![(name("e"), name("u"))],
             allow_load: true,
             replication_num: 1,
         });
         let json = r#"{"restore":{"selection":{"database":"d"},"rename_databases":{"d":"e"},"#.to_owned()
-            + r#""rename_tables":[{"database":"d","table":"t","to":"u"}],"backup_created_ms":3,"#
+            + r#""rename_tables":[{"database":"d","name":"t","to":"u"}],"#
+            + r#""rename_views":[{"database":"d","name":"v","to":"w"}],"replace_other_schema":true,"backup_created_ms":3,"#
             + r#""targets":[["e","u"]],"allow_load":true,"replication_num":1}}}"#;
         frozen(DocumentKind::Job, &restore, &format!("{head}{json}"));
+        let objects = record(JobWork::Backup {
+            selection: JobSelection::Objects {
+                database: name("d"),
+                all_tables: true,
+                all_views: false,
+                tables: vec![],
+                views: vec![name("v")],
+            },
+        });
+        let json = r#"{"backup":{"selection":{"objects":{"database":"d","all_tables":true,"all_views":false,"#.to_owned()
+            + r#""tables":[],"views":["v"]}}}}}"#;
+        frozen(DocumentKind::Job, &objects, &format!("{head}{json}"));
         let all = record(JobWork::Backup { selection: JobSelection::Store });
         frozen(DocumentKind::Job, &all, &format!("{head}{}", r#"{"backup":{"selection":"store"}}}"#));
     }

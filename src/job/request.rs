@@ -6,7 +6,7 @@ use crate::format::{JobKind, JobRecord, JobRename, JobSelection, JobWork};
 use crate::id::{JobId, Label, Name, RepositoryId};
 use crate::progress::Observer;
 use crate::restore::RestoreOptions;
-use crate::snapshot::{Selection, TableSelection};
+use crate::snapshot::{ObjectSelection, Selection, TableSelection};
 
 /// How long a job may take unless the request says otherwise: a day, as StarRocks has it.
 pub(super) const TIMEOUT_MS_DEFAULT: i64 = 86_400_000;
@@ -91,6 +91,10 @@ pub struct RestoreRequest {
     pub rename_databases: BTreeMap<Name, Name>,
     /// Other names for tables: (source database, source table) → target table.
     pub rename_tables: BTreeMap<(Name, Name), Name>,
+    /// Other names for views: (source database, source view) → target view.
+    pub rename_views: BTreeMap<(Name, Name), Name>,
+    /// Whether a table of the name that has another schema is replaced; see [`RestoreOptions`].
+    pub replace_other_schema: bool,
     /// The moment that the backup must show (`backup_timestamp`), milliseconds since 1970; `None`: whichever it shows.
     pub created_ms: Option<i64>,
     /// What SHOW RESTORE calls the objects.
@@ -130,6 +134,8 @@ impl RestoreRequest {
             selection: Selection::Store,
             rename_databases: BTreeMap::new(),
             rename_tables: BTreeMap::new(),
+            rename_views: BTreeMap::new(),
+            replace_other_schema: false,
             created_ms: None,
             objects: Vec::new(),
             timeout_ms: TIMEOUT_MS_DEFAULT,
@@ -213,21 +219,21 @@ impl RestoreRequest {
             selection: self.selection.clone(),
             rename_databases: self.rename_databases.clone(),
             rename_tables: self.rename_tables.clone(),
+            rename_views: self.rename_views.clone(),
+            replace_other_schema: self.replace_other_schema,
+            created_ms: self.created_ms,
             observer: Observer::silent(),
         }
     }
 
     /// As it is written down.
     pub(super) fn work(&self, backup_created_ms: i64, targets: Vec<(Name, Name)>) -> JobWork {
-        let rename = |((database, table), to): (&(Name, Name), &Name)| JobRename {
-            database: database.clone(),
-            table: table.clone(),
-            to: to.clone(),
-        };
         JobWork::Restore {
             selection: stored_selection(&self.selection),
             rename_databases: self.rename_databases.clone(),
-            rename_tables: self.rename_tables.iter().map(rename).collect(),
+            rename_tables: stored_renames(&self.rename_tables),
+            rename_views: stored_renames(&self.rename_views),
+            replace_other_schema: self.replace_other_schema,
             backup_created_ms,
             targets,
             allow_load: self.allow_load,
@@ -236,17 +242,41 @@ impl RestoreRequest {
     }
 }
 
-/// What a restore was asked to do, as it was written down.
+fn stored_renames(renames: &BTreeMap<(Name, Name), Name>) -> Vec<JobRename> {
+    let stored = |((database, name), to): (&(Name, Name), &Name)| JobRename {
+        database: database.clone(),
+        name: name.clone(),
+        to: to.clone(),
+    };
+    renames.iter().map(stored).collect()
+}
+
+fn renames_of(stored: &[JobRename]) -> BTreeMap<(Name, Name), Name> {
+    stored.iter().map(|rename| ((rename.database.clone(), rename.name.clone()), rename.to.clone())).collect()
+}
+
+/// What a restore was asked to do, as it was written down. The moment decides which backup of the label it is.
 pub(super) fn restore_options(record: &JobRecord, observer: Observer) -> RestoreOptions {
     let options = RestoreOptions { observer, ..RestoreOptions::new(record.label.clone()) };
-    let JobWork::Restore { selection, rename_databases, rename_tables, .. } = &record.work else {
+    let JobWork::Restore {
+        selection,
+        rename_databases,
+        rename_tables,
+        rename_views,
+        replace_other_schema,
+        backup_created_ms,
+        ..
+    } = &record.work
+    else {
         return options;
     };
-    let renamed = |rename: &JobRename| ((rename.database.clone(), rename.table.clone()), rename.to.clone());
     RestoreOptions {
         selection: selection_of(selection),
         rename_databases: rename_databases.clone(),
-        rename_tables: rename_tables.iter().map(renamed).collect(),
+        rename_tables: renames_of(rename_tables),
+        rename_views: renames_of(rename_views),
+        replace_other_schema: *replace_other_schema,
+        created_ms: Some(*backup_created_ms),
         ..options
     }
 }
@@ -258,9 +288,28 @@ pub(super) fn stored_selection(selection: &Selection) -> JobSelection {
         Selection::Database(database) => JobSelection::Database(database.clone()),
         Selection::Tables(database, tables) => JobSelection::Tables {
             database: database.clone(),
-            tables: tables.iter().map(|one| (one.table.clone(), one.partitions.clone())).collect(),
+            tables: stored_tables(tables),
+        },
+        Selection::Objects(database, objects) => JobSelection::Objects {
+            database: database.clone(),
+            all_tables: objects.all_tables,
+            all_views: objects.all_views,
+            tables: stored_tables(&objects.tables),
+            views: objects.views.clone(),
         },
     }
+}
+
+fn stored_tables(tables: &[TableSelection]) -> Vec<(Name, Vec<Name>)> {
+    tables.iter().map(|one| (one.table.clone(), one.partitions.clone())).collect()
+}
+
+fn tables_of(stored: &[(Name, Vec<Name>)]) -> Vec<TableSelection> {
+    let one = |(table, partitions): &(Name, Vec<Name>)| TableSelection {
+        table: table.clone(),
+        partitions: partitions.clone(),
+    };
+    stored.iter().map(one).collect()
 }
 
 /// The selection that was written down.
@@ -268,12 +317,15 @@ pub(super) fn selection_of(stored: &JobSelection) -> Selection {
     match stored {
         JobSelection::Store => Selection::Store,
         JobSelection::Database(database) => Selection::Database(database.clone()),
-        JobSelection::Tables { database, tables } => {
-            let one = |(table, partitions): &(Name, Vec<Name>)| TableSelection {
-                table: table.clone(),
-                partitions: partitions.clone(),
+        JobSelection::Tables { database, tables } => Selection::Tables(database.clone(), tables_of(tables)),
+        JobSelection::Objects { database, all_tables, all_views, tables, views } => {
+            let objects = ObjectSelection {
+                all_tables: *all_tables,
+                all_views: *all_views,
+                tables: tables_of(tables),
+                views: views.clone(),
             };
-            Selection::Tables(database.clone(), tables.iter().map(one).collect())
+            Selection::Objects(database.clone(), objects)
         }
     }
 }

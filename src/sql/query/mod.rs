@@ -13,7 +13,6 @@ mod files;
 mod filter;
 mod functions;
 mod moment;
-mod parse;
 mod planned;
 mod resolve;
 mod rewrite;

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{ObjectName, Query, visit_relations};
 use crate::error::Result;
 use crate::format::CatalogState;
 use crate::id::{Name, TableId};
-use crate::sql::query::parse::parse_query;
+use crate::sql::parser::parse_query;
 use crate::store::Store;
 use crate::table::{LiveTable, TableVersion};
 

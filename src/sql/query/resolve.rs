@@ -16,7 +16,7 @@ use crate::id::{Name, TableId, Version};
 use crate::schema::{DataType, Value};
 use crate::sql::query::bind::plan_query;
 use crate::sql::query::moment::{INFORMATION_SCHEMA, Moment};
-use crate::sql::query::parse::parse_query;
+use crate::sql::parser::parse_query;
 use crate::sql::query::rewrite::Session;
 use crate::sql::query::system::{self, SystemTables};
 use crate::sql::query::table::StoreTable;
