@@ -197,12 +197,7 @@ impl Store {
     /// Closes the tables to be swapped out, takes in what came since, and swaps all names in one catalog change (the
     /// commit point). A commit acknowledged before the close is either in a kept partition of the new table or in the
     /// undo record's table; after the close none is acknowledged.
-    fn publish(
-        &self,
-        builds: &mut [TableBuild<'_>],
-        views: &[ViewPlan<'_>],
-        label: &Label,
-    ) -> Result<Option<UndoId>> {
+    fn publish(&self, builds: &mut [TableBuild<'_>], views: &[ViewPlan<'_>], label: &Label) -> Result<Option<UndoId>> {
         let environment = &self.inner.environment;
         let state = self.inner.catalog.current();
         let names: Vec<(Name, Name)> =

@@ -11,9 +11,7 @@ use crate::support::{name, orders};
 #[test]
 fn views_are_made_altered_and_dropped() {
     let base = prepared();
-    fail_everywhere("create view", &base, |store| {
-        store.create_view("sales", "v", "SELECT 1", OnExistingView::Replace)
-    });
+    fail_everywhere("create view", &base, |store| store.create_view("sales", "v", "SELECT 1", OnExistingView::Replace));
     open(&base, 5).create_view("sales", "v", "SELECT 1", OnExistingView::Fail).unwrap();
     fail_everywhere("alter view", &base, |store| store.alter_view("sales", "v", "SELECT 2"));
     fail_everywhere("drop view", &base, |store| store.drop_view("sales", "v"));

@@ -49,7 +49,10 @@ fn a_table_of_another_schema_is_named_with_what_differs_and_replaced_if_asked_fo
     let note = || columns().nullable_column("note", DataType::Varchar(40));
     for (spec, difference) in [
         (columns(), "number of columns: 2 and 3"),
-        (columns().nullable_column("note", DataType::Varchar(41)), "type of column \"note\": VARCHAR(41) and VARCHAR(40)"),
+        (
+            columns().nullable_column("note", DataType::Varchar(41)),
+            "type of column \"note\": VARCHAR(41) and VARCHAR(40)",
+        ),
         (note(), "sort key: () and (id)"),
         (note().sort_key(["id"]), "partitioning: none and RANGE (day)"),
         (
@@ -87,7 +90,10 @@ fn partitions_come_into_a_table_only_where_there_is_room() {
     table.drop_partition_force("early").unwrap();
     table.add_partition(until(50)).unwrap();
     let error = refused(&disk.store, &repository, &options);
-    assert!(error.contains("Partition early in table orders has different range with partition in repository"), "{error}");
+    assert!(
+        error.contains("Partition early in table orders has different range with partition in repository"),
+        "{error}"
+    );
     assert!(error.contains("('1970-02-20')") && error.contains("('1970-04-11')"), "{error}");
     table.drop_partition_force("early").unwrap();
     table.add_partition(PartitionSpec { name: name("first"), ..until(50) }).unwrap();

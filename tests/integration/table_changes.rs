@@ -23,7 +23,9 @@ fn comment_and_properties_change_without_the_rows() {
     table.set_comment("what was ordered").unwrap();
     assert_eq!(table.version().version, version);
     load_orders(&table, 10..20).unwrap();
-    for properties in [[property("colocate_with", "g")], [property("replication_num", "no")], [property("unknown", "1")]] {
+    for properties in
+        [[property("colocate_with", "g")], [property("replication_num", "no")], [property("unknown", "1")]]
+    {
         let error = table.set_properties(&properties).unwrap_err();
         assert!(error.to_string().contains(&properties[0].0), "{error}");
     }
@@ -77,9 +79,8 @@ fn partitions_are_added_all_or_none() {
     disk.store.create_database("sales").unwrap();
     let spec = TableSpec::new().column("id", DataType::BigInt).column("day", DataType::Date);
     let table = disk.store.create_table("sales", "t", &spec.partition_by_range(["day"], [])).unwrap();
-    let year = |begin, end| {
-        partition_series(&DataType::Date, (begin, end), SeriesStep::Time(1, DateUnit::Month)).unwrap()
-    };
+    let year =
+        |begin, end| partition_series(&DataType::Date, (begin, end), SeriesStep::Time(1, DateUnit::Month)).unwrap();
     let before = table.version().version;
     table.add_partitions(year("2024-01-01", "2025-01-01")).unwrap();
     assert_eq!(table.version().partitions.len(), 12);
@@ -89,7 +90,9 @@ fn partitions_are_added_all_or_none() {
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     let twice = PartitionSpec::range(name("x"), vec![Value::Text("2026-01-01".into())], vec![]);
     let overlap = PartitionSpec { name: name("y"), ..twice.clone() };
-    assert!(table.add_partitions(vec![twice.clone(), overlap]).unwrap_err().to_string().contains("overlaps partition x"));
+    assert!(
+        table.add_partitions(vec![twice.clone(), overlap]).unwrap_err().to_string().contains("overlaps partition x")
+    );
     assert!(table.add_partitions(vec![twice.clone(), twice]).unwrap_err().is(ErrorKind::AlreadyExists));
     assert_eq!(table.version().partitions.len(), 12);
 

@@ -158,7 +158,9 @@ fn a_name_is_never_restored_over_one_of_another_kind() {
     let store = &disk.store;
     let refused = |options: &RestoreOptions, text: &str| {
         let before = shown(store);
-        for error in [store.restore(&repository, options).unwrap_err(), store.restore_plan(&repository, options).unwrap_err()] {
+        for error in
+            [store.restore(&repository, options).unwrap_err(), store.restore_plan(&repository, options).unwrap_err()]
+        {
             assert!(error.to_string().contains(text), "{error}");
         }
         assert_eq!(shown(store), before);
@@ -207,7 +209,8 @@ fn selections_by_object_take_what_they_name() {
     // Of the backup that has all, a restore takes the same.
     let repository = disk.store.repository("r").unwrap();
     let restored = |chosen: ObjectSelection| {
-        let store = Store::create(disk.dir.path().join(format!("other {}", disk.dir.path().read_dir().unwrap().count())));
+        let store =
+            Store::create(disk.dir.path().join(format!("other {}", disk.dir.path().read_dir().unwrap().count())));
         let options = RestoreOptions { selection: objects(chosen), ..RestoreOptions::new(label("4")) };
         let report = store.unwrap().restore(&repository, &options).unwrap();
         let tables = report.tables.iter().map(|table| format!("{}/{}", table.name, table.rows));
