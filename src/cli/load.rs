@@ -80,6 +80,7 @@ pub(super) fn run(session: &Session, arguments: &LoadArguments) -> Result<Ended>
         observer,
         max_error_ratio: arguments.max_error_ratio,
         error_file: arguments.error_file.clone(),
+        ..LoadOptions::default()
     };
     let loaded = table.load(source, &options);
     if let Some(made) = made

@@ -11,7 +11,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::Label;
 use crate::repository::Repository;
 use crate::restore::RestoreOptions;
-use crate::snapshot::Selection;
 use crate::store::Store;
 
 impl Repository {

@@ -50,9 +50,9 @@ pub(crate) use input::count_rows;
 #[cfg(feature = "cli")]
 pub(crate) use ipc_file::ipc_schema;
 pub use json_lines::JsonOptions;
-pub use replace::Replace;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use nested_text::NestedText;
+pub use replace::Replace;
 #[cfg(feature = "cli")]
 pub(crate) use text_file::first_lines;
 

@@ -163,9 +163,8 @@ impl Store {
         let segments = || table.partitions.iter().flat_map(|partition| &partition.segments);
         let is_here = |one: &&ManifestSegment| local.holds(&one.segment.digest, one.segment.size_bytes);
         let (linked, fetched): (Vec<_>, Vec<_>) = segments().partition(is_here);
-        let bytes = |all: &[&ManifestSegment]| {
-            all.iter().map(|one| one.segment.size_bytes).fold(0, u64::saturating_add)
-        };
+        let bytes =
+            |all: &[&ManifestSegment]| all.iter().map(|one| one.segment.size_bytes).fold(0, u64::saturating_add);
         let is_whole = !table.keeps_others && table.source.whole;
         let names = || table.partitions.iter().map(|partition| partition.partition.name.clone()).collect();
         Ok(RestorePlanTable {

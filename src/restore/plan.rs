@@ -54,11 +54,7 @@ pub(super) struct ViewPlan<'a> {
 }
 
 /// Decides, or says which name, rule and way out stand against it.
-pub(super) fn plan<'a>(
-    manifest: &'a Manifest,
-    options: &RestoreOptions,
-    catalog: &CatalogState,
-) -> Result<Plan<'a>> {
+pub(super) fn plan<'a>(manifest: &'a Manifest, options: &RestoreOptions, catalog: &CatalogState) -> Result<Plan<'a>> {
     check_moment(manifest, options)?;
     check_renames_match(manifest, options)?;
     let mut targets: BTreeMap<(Name, Name), TablePlan<'a>> = BTreeMap::new();
@@ -67,7 +63,11 @@ pub(super) fn plan<'a>(
         let table = plan_table(selected, options, catalog)?;
         let target = (table.database.clone(), table.name.clone());
         if targets.insert(target, table).is_some() {
-            return Err(same_target("tables", &target_database(&source.database, options), &target_name(source, options)));
+            return Err(same_target(
+                "tables",
+                &target_database(&source.database, options),
+                &target_name(source, options),
+            ));
         }
     }
     let mut views: Vec<ViewPlan<'a>> = Vec::new();

@@ -35,7 +35,7 @@ pub(super) fn tables<'a>(manifest: &'a Manifest, selection: &Selection) -> Resul
 }
 
 /// The views that a selection takes.
-pub(super) fn views<'a>(manifest: &'a Manifest, selection: &'a Selection) -> impl Iterator<Item = &'a ManifestView> {
+pub(super) fn views<'a>(manifest: &'a Manifest, selection: &Selection) -> impl Iterator<Item = &'a ManifestView> {
     manifest.views.iter().filter(move |view| selection.takes_view(&view.database, &view.name))
 }
 

@@ -216,8 +216,7 @@ mod tests {
     #[test]
     fn a_replaced_view_comes_back_and_a_new_one_goes() {
         let ids = IdSource::seeded(5);
-        let (state, none) =
-            swap(&CatalogState::default(), &view("v", "SELECT 1"), terms(&ids), false).unwrap();
+        let (state, none) = swap(&CatalogState::default(), &view("v", "SELECT 1"), terms(&ids), false).unwrap();
         assert_eq!(none, None, "nothing was replaced");
         let mut two = view("v", "SELECT 2");
         two.views.extend(view("w", "SELECT 3").views);

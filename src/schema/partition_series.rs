@@ -132,7 +132,8 @@ fn number_series(data_type: &DataType, (begin, end): (&str, &str), count: u64) -
     let mut partitions = Vec::new();
     while begin < end {
         let name = Name::new(format!("p{begin}"))?;
-        let next = begin.checked_add(count.into()).ok_or_else(|| Error::invalid("the numbers of the partitions overflow"))?;
+        let next =
+            begin.checked_add(count.into()).ok_or_else(|| Error::invalid("the numbers of the partitions overflow"))?;
         push(&mut partitions, PartitionSpec::range(name, vec![Value::Int(begin)], vec![Value::Int(next)]))?;
         begin = next;
     }

@@ -49,7 +49,10 @@ const KEPT: &[(&str, Rule)] = &[
 const REFUSED: &[(&str, &str)] = &[
     ("colocate_with", "tables have no colocation groups; leave it out, joins work without"),
     ("partition_live_number", "partitions do not go by themselves; drop them with ALTER TABLE … DROP PARTITION"),
-    ("partition_retention_condition", "partitions do not go by themselves; drop them with ALTER TABLE … DROP PARTITION"),
+    (
+        "partition_retention_condition",
+        "partitions do not go by themselves; drop them with ALTER TABLE … DROP PARTITION",
+    ),
     ("partition_ttl", "partitions do not go by themselves; drop them with ALTER TABLE … DROP PARTITION"),
     ("partition_ttl_number", "partitions do not go by themselves; drop them with ALTER TABLE … DROP PARTITION"),
     ("storage_cooldown_time", "segments do not move to another medium; leave it out"),

@@ -30,9 +30,10 @@ pub fn parse_backup_timestamp(text: &str) -> Result<i64> {
     let parts: Vec<&str> = text.trim().split('-').collect();
     let lengths: &[usize] = &[4, 2, 2, 2, 2, 2, 3];
     let fits = (6..=7).contains(&parts.len())
-        && parts.iter().zip(lengths).all(|(part, length)| {
-            part.len() == *length && part.bytes().all(|byte| byte.is_ascii_digit())
-        });
+        && parts
+            .iter()
+            .zip(lengths)
+            .all(|(part, length)| part.len() == *length && part.bytes().all(|byte| byte.is_ascii_digit()));
     if !fits {
         return Err(wrong());
     }

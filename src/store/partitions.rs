@@ -7,7 +7,9 @@ use crate::delta::{Action, RecycledPartition};
 use crate::error::{Error, Result};
 use crate::id::{Name, PartitionId};
 use crate::limits::PARTITIONS_MAX;
-use crate::schema::{BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning, first_overlap, partition_less_than};
+use crate::schema::{
+    BoundValue, PartitionBounds, PartitionMeta, PartitionSpec, Partitioning, first_overlap, partition_less_than,
+};
 use crate::segment_meta::SegmentMeta;
 use crate::store::{RecoverOptions, Table};
 use crate::table::{PartitionVersion, TableVersion};

@@ -45,7 +45,11 @@ impl Store {
         let name = Name::new(name)?;
         let partitions = version.partitions.values().map(|partition| PartitionSpec {
             // The one partition of a table that is not partitioned has the name of its table.
-            name: if version.schema.partition_columns().is_empty() { name.clone() } else { partition.meta.name.clone() },
+            name: if version.schema.partition_columns().is_empty() {
+                name.clone()
+            } else {
+                partition.meta.name.clone()
+            },
             bounds: partition.meta.bounds.clone(),
         });
         let partitions = partitions.collect();

@@ -71,7 +71,7 @@ impl Engine {
 
     fn reopen(&mut self) -> Result<Output, Told> {
         let session = self.session.take().unwrap();
-        session.store().jobs().suspend()?;
+        session.store().jobs().suspend();
         let database = session.database().cloned();
         drop(session);
         let mut session = Session::new(&Store::open(self.dir.join("store"))?)?;

@@ -66,8 +66,8 @@ pub(super) fn run(session: &Session, arguments: &SqlArguments) -> Result<Ended> 
     let mut runner = Runner::new(session, &store, arguments.format, Wait::ForJobs, arguments.database.as_ref())?;
     let result = runner.script(&script);
     // A job that still runs goes on when the store is next opened for writing.
-    let suspended = store.jobs().suspend();
-    result.and(suspended).map(|()| Ended::Done)
+    store.jobs().suspend();
+    result.map(|()| Ended::Done)
 }
 
 /// What is to be run; `None` for a prompt.

@@ -63,7 +63,7 @@ pub(super) fn run(mut runner: Runner<'_>) -> Result<Ended> {
     if jobs.list()?.iter().any(|job| !job.state.is_final()) {
         runner.session.terminal.note("a job still runs: it goes on when the store is next opened for writing");
     }
-    jobs.suspend()?;
+    jobs.suspend();
     Ok(Ended::Done)
 }
 

@@ -74,7 +74,12 @@ fn series_that_make_no_sense_are_refused() {
     for (data_type, ends, step, part) in [
         (DataType::Date, ("2024-01-01", "2024-02-01"), SeriesStep::Time(0, DateUnit::Day), "larger than zero"),
         (DataType::Date, ("2024-01-01", "2024-01-01"), day, "less then"),
-        (DataType::Date, ("2024-01-02", "2024-03-01"), SeriesStep::Time(1, DateUnit::Month), "suggest range [2024-01-01"),
+        (
+            DataType::Date,
+            ("2024-01-02", "2024-03-01"),
+            SeriesStep::Time(1, DateUnit::Month),
+            "suggest range [2024-01-01",
+        ),
         (DataType::Date, ("2024-01-01 05:00:00", "2024-01-02"), day, "standard unit"),
         (DataType::Date, ("2024-01-01", "2024-02-01"), SeriesStep::Time(1, DateUnit::Hour), "DATETIME"),
         (DataType::Date, ("x", "2024-02-01"), day, "are dates"),

@@ -46,7 +46,9 @@ impl Executor<'_> {
 
     fn insert_into_table(&self, into: &Target<'_>, source: &Query) -> Result<Answer> {
         let table = self.table(into.table)?;
-        let options = self.options_of(into)?;
+        let mut options = self.options_of(into)?;
+        // The rows may be made from those that they replace.
+        options.made_from = into.overwrite.then(|| table.version().version);
         let planned = self.plan(source)?;
         let names = column_names(into, &table, &planned)?;
         let report = self.load_query(&table, planned, &names, options)?;
