@@ -90,7 +90,7 @@ pub(crate) fn parse_query(text: &str) -> Result<Query> {
     let Some(piece) = splitter.next() else {
         return Err(Error::invalid("expected a query, found no statement at line 1, column 1"));
     };
-    let query = parse_piece(piece.text, piece.start, Reader::query)?;
+    let query = parse_piece(piece.text, piece.start, |reader| reader.query())?;
     match splitter.next() {
         None => Ok(query),
         Some(next) => Err(Error::invalid(format!(

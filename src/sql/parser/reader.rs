@@ -374,7 +374,7 @@ impl<'a> Reader<'a> {
 
     /// sqlparser's queries may change tables: in a WITH, in parentheses and after a WITH.
     fn refuse_changes_in_query(&self) -> Result<()> {
-        let mut previous = None;
+        let mut previous: Option<&Token> = None;
         for ahead in 0.. {
             let token = self.peek(ahead);
             let is_first = matches!(previous, None | Some(Token::LParen | Token::RParen));
