@@ -61,8 +61,8 @@ impl Dialect for StarRocks {
     }
 
     fn is_identifier_start(&self, ch: char) -> bool {
-        // `@x` and `@@x` are variables.
-        ch.is_alphabetic() || ch == '_' || ch == '@' || (!ch.is_ascii() && !ch.is_whitespace())
+        // Not '@': sqlparser takes whatever follows it for a part of the word, be it a semicolon.
+        ch.is_alphabetic() || ch == '_' || (!ch.is_ascii() && !ch.is_whitespace())
     }
 
     fn is_identifier_part(&self, ch: char) -> bool {

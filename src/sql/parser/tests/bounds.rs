@@ -15,7 +15,7 @@ fn nesting_up_to_the_bound_is_parsed_and_freed_on_a_small_stack() {
         ("[", "1", "]", 1),
         ("CASE WHEN ", "a", " THEN 1 END", 1),
         ("(SELECT ", "1", ")", 1),
-        ("1 + (SELECT max(a) FROM t WHERE b AND NOT c = ", "1", ")", 1),
+        ("1 + (SELECT a FROM t WHERE b AND NOT c = ", "1", ")", 1),
         ("x IN (1, ", "1", ")", 1),
         ("EXISTS (SELECT * FROM (SELECT a FROM t WHERE ", "1", ") s)", 2),
         ("CAST(", "1", " AS INT)", 1),
@@ -34,7 +34,7 @@ fn nesting_up_to_the_bound_is_parsed_and_freed_on_a_small_stack() {
 }
 
 #[test]
-fn chains_up_to_the_bound_are_parsed_copied_and_freed_on_a_small_stack() {
+fn chains_up_to_the_bound_are_parsed_and_freed_on_a_small_stack() {
     for (first, next) in [
         ("SELECT a", " + 1"),
         ("SELECT a", " AND b"),
@@ -51,7 +51,8 @@ fn chains_up_to_the_bound_are_parsed_copied_and_freed_on_a_small_stack() {
     ] {
         let chain = |times: usize| format!("{first}{}", next.repeat(times));
         let query = parse_query(&chain(STATEMENT_OPERATORS_MAX - 10)).unwrap_or_else(|error| panic!("{next}: {error}"));
-        assert_eq!(query.clone(), query, "{next}");
+        // Who copies or compares one of these needs the stack that the parser has; who frees it does not.
+        stacker::grow(64 << 20, || assert_eq!(query.clone(), query, "{next}"));
         drop(query);
         let error = error(&chain(STATEMENT_OPERATORS_MAX + 10)).to_string();
         assert!(error.starts_with("the statement has a chain of more than 1000 operators"), "{next}: {error}");
@@ -88,8 +89,13 @@ fn long_chains_cannot_hide() {
         ("SELECT ", "EXISTS "),
         ("SELECT * FROM ", "LATERAL "),
     ] {
-        for times in [600, 5_000, 50_000] {
+        for times in [600, 1_100, 5_000, 50_000] {
             let text = format!("{first}{}", next.repeat(times));
+            if times == 600 {
+                // Whether it is a query or not.
+                drop(parse_query(&text));
+                continue;
+            }
             assert!(parse_query(&text).is_err(), "{first}{next}");
             assert!(error(&text).to_string().contains(" at line 1, column "), "{first}{next}");
         }
@@ -120,7 +126,7 @@ fn many_things_side_by_side_are_no_chain() {
 fn doubling_work_is_stopped() {
     let text = nested(33, "SELECT a FROM t WHERE a IN ((", "SELECT 1", "), 2)");
     let error = error(&text).to_string();
-    assert!(error.contains("too many parentheses within each other"), "{error}");
+    assert!(error.starts_with("the statement has too many queries in doubled parentheses"), "{error}");
     parse_query(&nested(4, "SELECT a FROM t WHERE a IN ((", "SELECT 1", "), 2)")).unwrap();
     for middle in ["1 1", "SELECT 1"] {
         let text = format!("{}{middle}{}", "SELECT * FROM ((".repeat(49), ") a JOIN b)".repeat(49));

@@ -63,7 +63,7 @@ fn what_was_expected_and_found_and_where() {
             "CREATE TABLE t (a INT) COMMENT 'a' COMMENT 'b'",
             "COMMENT is given twice: keep one of them at line 1, column 44",
         ),
-        ("CREATE TABLE t (a DECIMAL(5,6))", "a DECIMAL(5,6) has scale 6"),
+        ("CREATE TABLE t (a DECIMAL(5,6))", "DECIMAL(5,6): the scale 6 must not be greater"),
         (
             "CREATE TABLE t (a INT PRIMARY KEY)",
             "a key is not declared at a column: write DUPLICATE KEY (…) after the columns at line 1, column 23",
