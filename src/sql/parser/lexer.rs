@@ -1,5 +1,6 @@
 //! The tokens of a statement, at their places in the script, without white space and comments, and as the grammar wants them.
 
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Word};
 
 use crate::error::{Error, Result};
@@ -34,7 +35,7 @@ fn with_variables(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             && last.span.end == token.span.start
             && matches!(last.token, Token::AtSign | Token::AtAt)
         {
-            last.token = Token::make_word(format!("{}{value}", last.token), None);
+            last.token = Token::make_word(&format!("{}{value}", last.token), None);
             last.span = Span::new(last.span.start, token.span.end);
         } else {
             joined.push(token);
@@ -75,6 +76,7 @@ fn rewritten(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let changed = |(mut token, change): (TokenWithSpan, Change)| {
         if let (Token::Word(word), Change::Quote | Change::QuoteFunction) = (&mut token.token, &change) {
             word.quote_style = Some('`');
+            word.keyword = Keyword::NoKeyword;
             if matches!(change, Change::QuoteFunction) {
                 word.value.make_ascii_lowercase();
             }
