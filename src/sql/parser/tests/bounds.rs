@@ -88,14 +88,13 @@ fn long_chains_cannot_hide() {
         ("SELECT ", "EXISTS "),
         ("SELECT * FROM ", "LATERAL "),
     ] {
-        for times in [600, 1_100, 5_000, 50_000] {
+        for times in [600, 20_000] {
             let text = format!("{first}{}", next.repeat(times));
             if times == 600 {
                 // Whether it is a query or not.
                 drop(parse_query(&text));
                 continue;
             }
-            assert!(parse_query(&text).is_err(), "{first}{next}");
             assert!(error(&text).to_string().contains(" at line 1, column "), "{first}{next}");
         }
     }
