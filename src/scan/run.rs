@@ -59,7 +59,7 @@ impl Shared {
 
 /// A segment of a scan.
 pub(super) struct ScanSegment {
-    meta: Arc<SegmentMeta>,
+    pub meta: Arc<SegmentMeta>,
     /// Open as long as one of its units runs, so that they share its checked footer and blocks.
     reader: Mutex<Weak<SegmentReader>>,
 }
