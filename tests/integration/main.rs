@@ -28,6 +28,8 @@ mod nested;
 #[cfg(feature = "cli")]
 mod power_cut;
 mod processes;
+#[cfg(feature = "sql")]
+mod query;
 mod recycle;
 mod restore;
 #[cfg(feature = "cli")]
@@ -37,4 +39,6 @@ mod scan_pruning;
 mod snapshot;
 mod support;
 mod time_travel;
+#[cfg(feature = "cli")]
+mod tpch;
 mod verify;
