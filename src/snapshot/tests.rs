@@ -10,7 +10,8 @@ use crate::clock::Clock;
 use crate::delta::Action;
 use crate::format::CatalogState;
 use crate::fs::{Fault, FaultPlan, Fs, SimFs, SyncMode};
-use crate::id::{BucketIndex, IdSource, RowsetId, SegmentName};
+
+use crate::id::{BucketIndex, IdSource, Name, RowsetId, SegmentName};
 use crate::progress::Cancel;
 use crate::schema::{DataType, PartitionSpec, TableSpec, Value};
 use crate::segment::write_segment;

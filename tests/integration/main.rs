@@ -31,6 +31,8 @@ mod overwrite;
 #[cfg(feature = "cli")]
 mod power_cut;
 mod processes;
+#[cfg(feature = "sql")]
+mod query;
 mod recycle;
 mod restore;
 mod restore_rules;
@@ -44,5 +46,7 @@ mod sql;
 mod support;
 mod table_changes;
 mod time_travel;
+#[cfg(feature = "cli")]
+mod tpch;
 mod verify;
 mod views;

@@ -38,7 +38,7 @@ use crate::sql::parser::split::Splitter;
 
 /// The stack that a statement is parsed on. In a build without optimizations a level of a nested query takes about 100 KiB.
 /// Only what is touched of it becomes memory.
-const STACK_BYTES: usize = 64 << 20;
+const STACK_BYTES: usize = 128 << 20;
 
 /// A statement and where it came from.
 #[derive(Debug, Clone, PartialEq)]

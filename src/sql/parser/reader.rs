@@ -14,7 +14,7 @@ use crate::sql::parser::lexer::is_word;
 use crate::sql::parser::split::location_after;
 
 /// How deep the grammar of queries may call itself. Each level of parentheses, which are counted before, takes a few calls.
-const CALLS_MAX: usize = 512;
+const CALLS_MAX: usize = 1_024;
 
 /// Words that are names only in grave accents: they begin or join clauses.
 const RESERVED: &[&str] = &[
@@ -393,12 +393,12 @@ impl<'a> Reader<'a> {
     }
 
     fn query_error(&self, error: ParserError) -> Error {
+        if self.dialect.is_exhausted() {
+            return self
+                .invalid("the query is nested so that it takes too long to read: split it, for example by views");
+        }
         let message = match error {
             ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
-            ParserError::RecursionLimitExceeded if self.dialect.is_exhausted() => {
-                return self
-                    .invalid("the query has too many parentheses within each other: split it, for example by views");
-            }
             ParserError::RecursionLimitExceeded => {
                 return self.invalid("the query is nested too deeply: split it, for example by views");
             }

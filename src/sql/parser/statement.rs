@@ -58,6 +58,9 @@ fn cancel(reader: &mut Reader<'_>) -> Result<Statement> {
         Some(_) => JobKind::Restore,
         None => return reader.expected("BACKUP or RESTORE"),
     };
+    if reader.is("FOR EXTERNAL CATALOG") {
+        return Err(reader.unsupported("EXTERNAL CATALOG is not supported (a store has only databases)"));
+    }
     let database = in_database(reader)?;
     Ok(Statement::Cancel(CancelStatement { kind, database }))
 }
@@ -167,7 +170,10 @@ fn undo(reader: &mut Reader<'_>) -> Result<Statement> {
 /// `SET [GLOBAL] name = value, …` and `SET NAMES utf8`. The value is the rest of the text: nothing is done with it.
 fn set(reader: &mut Reader<'_>) -> Result<Statement> {
     reader.take_one(&["GLOBAL", "SESSION", "LOCAL"]);
-    let name = reader.identifier("the name of a variable")?;
+    let mut name = reader.identifier("the name of a variable")?;
+    while reader.take_sign(&Token::Period) {
+        name = format!("{name}.{}", reader.identifier("the name of a variable")?);
+    }
     if !reader.take_sign(&Token::Eq)
         && !reader.take_sign(&Token::Assignment)
         && !["NAMES", "CHARSET", "CHARACTER", "TRANSACTION"].into_iter().any(|word| name.eq_ignore_ascii_case(word))

@@ -8,7 +8,8 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::datasource::{cte_worktable::CteWorkTable, provider_as_source};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::planner::{
-    ContextProvider, ExprPlanner, PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning, TypePlanner,
+    ContextProvider, ExprPlanner, PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+    TypePlanner,
 };
 use datafusion::logical_expr::{
     AggregateUDF, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
@@ -151,12 +152,16 @@ impl TypePlanner for Types {
             SqlType::Datetime(_) | SqlType::Timestamp(_, _) => ArrowType::Timestamp(TimeUnit::Microsecond, None),
             SqlType::Signed | SqlType::SignedInteger => ArrowType::Int64,
             SqlType::Unsigned | SqlType::UnsignedInteger => ArrowType::UInt64,
-            SqlType::Char(_) | SqlType::Varchar(_) | SqlType::String(_) | SqlType::Text | SqlType::JSON => ArrowType::Utf8,
+            SqlType::Char(_) | SqlType::Varchar(_) | SqlType::String(_) | SqlType::Text | SqlType::JSON => {
+                ArrowType::Utf8
+            }
             SqlType::Binary(_) | SqlType::Varbinary(_) => ArrowType::Binary,
             SqlType::Decimal(ExactNumberInfo::None) | SqlType::Numeric(ExactNumberInfo::None) => {
                 ArrowType::Decimal128(10, 0)
             }
-            SqlType::Custom(name, _) if name.to_string().eq_ignore_ascii_case("LARGEINT") => ArrowType::Decimal128(38, 0),
+            SqlType::Custom(name, _) if name.to_string().eq_ignore_ascii_case("LARGEINT") => {
+                ArrowType::Decimal128(38, 0)
+            }
             _ => return Ok(None),
         };
         Ok(Some(Arc::new(Field::new("", arrow, true))))

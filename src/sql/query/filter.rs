@@ -28,9 +28,7 @@ fn convert(filter: &Expr, depth: usize) -> Option<Predicate> {
         }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (&**left, &**right) {
             (Expr::Column(column), Expr::Literal(value, _)) => compare(&column.name, comparison_of(*op)?, value),
-            (Expr::Literal(value, _), Expr::Column(column)) => {
-                compare(&column.name, comparison_of(op.swap()?)?, value)
-            }
+            (Expr::Literal(value, _), Expr::Column(column)) => compare(&column.name, comparison_of(op.swap()?)?, value),
             _ => None,
         },
         Expr::Not(inner) => Some(Predicate::Not(Box::new(convert(inner, depth)?))),
@@ -116,7 +114,9 @@ pub(super) fn value_of(scalar: &ScalarValue) -> Option<Value> {
             value.map(|unscaled| Value::Decimal { unscaled, scale })
         }
         ScalarValue::Date32(value) => value.map(Value::Date),
-        ScalarValue::TimestampSecond(value, None) => value.and_then(|time| time.checked_mul(1_000_000)).map(Value::DateTime),
+        ScalarValue::TimestampSecond(value, None) => {
+            value.and_then(|time| time.checked_mul(1_000_000)).map(Value::DateTime)
+        }
         ScalarValue::TimestampMillisecond(value, None) => {
             value.and_then(|time| time.checked_mul(1_000)).map(Value::DateTime)
         }

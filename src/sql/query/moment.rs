@@ -97,7 +97,9 @@ impl<'a> Walk<'a> {
 
     fn relation(&mut self, database: &str, name: &str) {
         self.needs_all |= database.eq_ignore_ascii_case(INFORMATION_SCHEMA);
-        let Some((database, entry)) = self.state.databases.iter().find(|(key, _)| key.as_str() == database) else { return };
+        let Some((database, entry)) = self.state.databases.iter().find(|(key, _)| key.as_str() == database) else {
+            return;
+        };
         if let Some((name, table)) = entry.tables.iter().find(|(key, _)| key.as_str() == name) {
             self.tables.insert((database, name), table.table);
         }

@@ -35,8 +35,7 @@ pub(super) fn rewrite(resolver: &Arc<Resolver>, query: &mut Query) -> Result<()>
     let mut columns = Columns { resolver, by_table: BTreeMap::new(), names: Spellings::default() };
     let _ = query.visit(&mut columns);
     let Columns { by_table, names, .. } = columns;
-    let mut rewriter =
-        Rewriter { session: &resolver.statement.session, by_table, names, parameters: 0, failed: None };
+    let mut rewriter = Rewriter { session: &resolver.statement.session, by_table, names, parameters: 0, failed: None };
     let _ = query.visit(&mut rewriter);
     rewriter.failed.map_or(Ok(()), Err)
 }
@@ -106,7 +105,8 @@ impl VisitorMut for Columns<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
         self.table(factor);
-        if let TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } = factor {
+        if let TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } = factor
+        {
             self.alias(alias);
         }
         ControlFlow::Continue(())
@@ -325,7 +325,6 @@ fn unit_of(field: &DateTimeField) -> Option<&'static str> {
 }
 
 fn unit_named(name: &str) -> Option<&'static str> {
-    const UNITS: [&str; 9] =
-        ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "microsecond"];
+    const UNITS: [&str; 9] = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "microsecond"];
     UNITS.into_iter().find(|unit| name.to_lowercase().trim_end_matches('s') == *unit)
 }

@@ -34,7 +34,11 @@ const RULES: &[(&str, usize, &str)] = &[
     ("date", 1, "TRY_CAST($1 AS DATE)"),
     ("to_date", 1, "TRY_CAST($1 AS DATE)"),
     ("to_days", 1, "CAST(TRY_CAST($1 AS DATE) AS INT) + 719528"),
-    ("last_day", 1, "TRY_CAST(time_add(time_add(date_trunc('month', TRY_CAST($1 AS DATETIME)), 1, 'month'), -1, 'day') AS DATE)"),
+    (
+        "last_day",
+        1,
+        "TRY_CAST(time_add(time_add(date_trunc('month', TRY_CAST($1 AS DATETIME)), 1, 'month'), -1, 'day') AS DATE)",
+    ),
     // Arithmetic on dates; INTERVAL is taken apart before.
     ("date_add", 2, "time_add(TRY_CAST($1 AS DATETIME), $2, 'day')"),
     ("adddate", 2, "time_add(TRY_CAST($1 AS DATETIME), $2, 'day')"),

@@ -86,7 +86,10 @@ impl Summary {
     }
 
     fn finish(self, column: &Column, rows: usize) -> ColumnStatistics {
-        let scalar = |value: Option<Value>| match value.filter(|_| self.is_bounded).and_then(|value| scalar_of(&value, column)) {
+        let scalar = |value: Option<Value>| match value
+            .filter(|_| self.is_bounded)
+            .and_then(|value| scalar_of(&value, column))
+        {
             None => Precision::Absent,
             // A minimum of floats may be either zero.
             Some(scalar) if self.is_tight && !matches!(column.data_type, DataType::Float | DataType::Double) => {
@@ -140,7 +143,8 @@ pub(super) fn narrowed(
     let Some(predicate) = predicate else { return Arc::new(with_total(whole.num_rows, columns)) };
     let total = whole.num_rows.get_value().copied().unwrap_or(0);
     let expected = share(predicate, whole, schema) * total as f64;
-    let rows = (expected as usize).min(usize::try_from(rows_read).unwrap_or(usize::MAX)).max(usize::from(rows_read > 0));
+    let rows =
+        (expected as usize).min(usize::try_from(rows_read).unwrap_or(usize::MAX)).max(usize::from(rows_read > 0));
     let scaled = columns.into_iter().map(|column| {
         let column = column.to_inexact();
         let bytes = column.byte_size.get_value().copied().unwrap_or(0) as f64 * rows as f64 / (total.max(1) as f64);
@@ -160,7 +164,9 @@ fn share(predicate: &Predicate, whole: &Statistics, schema: &TableSchema) -> f64
             Comparison::Equal => equal_share(known(name)),
             Comparison::NotEqual => 1.0 - equal_share(known(name)),
             Comparison::Less | Comparison::LessOrEqual => below(known(name), value).unwrap_or(SHARE),
-            Comparison::Greater | Comparison::GreaterOrEqual => below(known(name), value).map_or(SHARE, |below| 1.0 - below),
+            Comparison::Greater | Comparison::GreaterOrEqual => {
+                below(known(name), value).map_or(SHARE, |below| 1.0 - below)
+            }
         },
         Predicate::In(name, values) => (equal_share(known(name)) * values.len() as f64).min(1.0),
         Predicate::IsNull(name) => null_share(known(name), whole).unwrap_or(EQUAL_SHARE),
@@ -178,7 +184,9 @@ fn and_share(parts: &[Predicate], whole: &Statistics, schema: &TableSchema) -> f
     for part in parts {
         let kept = share(part, whole, schema);
         match part {
-            Predicate::Compare(name, comparison, _) if !matches!(comparison, Comparison::Equal | Comparison::NotEqual) => {
+            Predicate::Compare(name, comparison, _)
+                if !matches!(comparison, Comparison::Equal | Comparison::NotEqual) =>
+            {
                 match ranges.iter_mut().find(|(known, _)| known == name) {
                     // What each side takes away is taken away together.
                     Some((_, range)) => *range = (*range + kept - 1.0).max(0.001),
@@ -194,7 +202,9 @@ fn and_share(parts: &[Predicate], whole: &Statistics, schema: &TableSchema) -> f
 fn equal_share(column: Option<&ColumnStatistics>) -> f64 {
     let range = column.and_then(|column| {
         let is_whole = |value: &Precision<ScalarValue>| {
-            value.get_value().is_some_and(|value| value.data_type().is_integer() || value.data_type() == ArrowType::Date32)
+            value
+                .get_value()
+                .is_some_and(|value| value.data_type().is_integer() || value.data_type() == ArrowType::Date32)
         };
         let (min, max) = (&column.min_value, &column.max_value);
         let whole = is_whole(min) && is_whole(max);

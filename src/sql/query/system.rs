@@ -22,11 +22,7 @@ const OURS: [&str; 5] = ["columns", "partitions_meta", "schemata", "tables", "vi
 const CATALOG: &str = "default_catalog";
 
 /// A table of `information_schema`, whatever the case of its name.
-pub(super) fn table(
-    moment: &Moment,
-    others: Option<&dyn SystemTables>,
-    name: &str,
-) -> Result<Arc<dyn TableProvider>> {
+pub(super) fn table(moment: &Moment, others: Option<&dyn SystemTables>, name: &str) -> Result<Arc<dyn TableProvider>> {
     let lower = name.to_lowercase();
     let batch = match lower.as_str() {
         "schemata" => schemata(moment)?,
@@ -91,7 +87,11 @@ struct TableRow {
 }
 
 fn tables(moment: &Moment, others: Option<&dyn SystemTables>) -> Result<RecordBatch> {
-    let mut rows: Vec<TableRow> = moment.tables.iter().map(|((database, name), pinned)| table_row(database.as_str(), name.as_str(), pinned)).collect();
+    let mut rows: Vec<TableRow> = moment
+        .tables
+        .iter()
+        .map(|((database, name), pinned)| table_row(database.as_str(), name.as_str(), pinned))
+        .collect();
     let other = |database: &str, name: &str, kind| TableRow {
         database: database.to_owned(),
         name: name.to_owned(),
@@ -139,7 +139,10 @@ fn table_row(database: &str, name: &str, pinned: &Pinned) -> TableRow {
 }
 
 fn moment_text(at_ms: i64) -> String {
-    crate::schema::Value::DateTime(at_ms.div_euclid(1000).saturating_mul(1_000_000)).to_string().trim_matches('\'').to_owned()
+    crate::schema::Value::DateTime(at_ms.div_euclid(1000).saturating_mul(1_000_000))
+        .to_string()
+        .trim_matches('\'')
+        .to_owned()
 }
 
 fn columns(moment: &Moment) -> Result<RecordBatch> {

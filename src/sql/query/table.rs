@@ -119,7 +119,8 @@ impl StoreTable {
     /// A scan of it, yet without columns or filter.
     pub(super) fn scan_builder(&self) -> ScanBuilder {
         let inner = &self.inner;
-        let builder = ScanBuilder::of(&inner.store, inner.version.clone()).named(format!("scan of table {}", inner.name));
+        let builder =
+            ScanBuilder::of(&inner.store, inner.version.clone()).named(format!("scan of table {}", inner.name));
         match &inner.partitions {
             Some(partitions) => builder.partitions(partitions.clone()),
             None => builder,

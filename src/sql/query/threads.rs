@@ -42,7 +42,9 @@ impl Threads {
             // Who asked may be gone.
             let _ = sender.send(unless_panicked(work).await);
         });
-        receiver.recv().unwrap_or_else(|_| Err(Error::unavailable("the threads for queries have ended: open the store again")))
+        receiver
+            .recv()
+            .unwrap_or_else(|_| Err(Error::unavailable("the threads for queries have ended: open the store again")))
     }
 }
 

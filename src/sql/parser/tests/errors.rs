@@ -1,91 +1,91 @@
 use super::error;
 use crate::error::ErrorKind;
 
+/// Texts and how their errors begin.
+const WRONG: &[(&str, &str)] = &[
+    ("USE", "expected the name of a database, found the end of the statement at line 1, column 4"),
+    ("USE a b", "expected the end of the statement, found b at line 1, column 7"),
+    (
+        "USE select",
+        "expected the name of a database, found the reserved word select (in grave accents it is a name) at line 1, column 5",
+    ),
+    ("USE a;\n  USE 'b'", "expected the name of a database, found 'b' at line 2, column 7"),
+    (
+        "FROB x",
+        "expected a statement (ALTER, BACKUP, CANCEL, CREATE, DESCRIBE, DROP, EXPLAIN, INSERT, RECOVER, RESTORE, SELECT, SET, SHOW, TRUNCATE, UNDO, USE, VALUES or WITH), found FROB at line 1, column 1",
+    ),
+    (
+        "USE `a/b`",
+        "the name of a database: name \"a/b\" contains '/': '/', '\\' and '`' are not allowed in names at line 1, column 5",
+    ),
+    ("SELECT", "expected an expression, found the end of the statement at line 1, column 7"),
+    ("SELECT a FROM\n t WHERE", "expected an expression, found the end of the statement at line 2, column 9"),
+    ("USE a;\nSELECT (1\n + ", "expected an expression, found the end of the statement at line 3, column 3"),
+    ("USE ä; SELECT 1 1", "expected the end of the statement, found 1 at line 1, column 17"),
+    ("BACKUP SNAPSHOT l", "expected TO, found the end of the statement at line 1, column 18"),
+    (
+        "BACKUP SNAPSHOT a.b.c TO r",
+        "catalog \"a\": there is only default_catalog; leave the catalog out at line 1, column 17",
+    ),
+    (
+        "BACKUP DATABASE d SNAPSHOT e.l TO r",
+        "the database is given twice, as DATABASE d and in e.l: keep one of them at line 1, column 8",
+    ),
+    (
+        "BACKUP SNAPSHOT l TO r ON (d.t)",
+        "expected no database before a name in ON (write d.label, once for the statement), found '.' at line 1, column 29",
+    ),
+    ("BACKUP SNAPSHOT l TO r ON ()", "expected the name of a table, found ) at line 1, column 28"),
+    (
+        "BACKUP SNAPSHOT l TO r PROPERTIES ('a'='1', 'a '='2')",
+        "property \"a\" is given twice: keep one of them at line 1, column 45",
+    ),
+    (
+        "BACKUP SNAPSHOT l TO r PROPERTIES (a='1')",
+        "expected the key of a property in quotes, found a at line 1, column 36",
+    ),
+    (
+        "CREATE REPOSITORY r WITH BROKER",
+        "expected the name of a broker or ON LOCATION, found the end of the statement at line 1, column 32",
+    ),
+    (
+        "CREATE TABLE t",
+        "expected the columns of the table in parentheses, or AS and a query, found the end of the statement at line 1, column 15",
+    ),
+    ("CREATE TABLE t (a INT,)", "expected the name of a column, found ) at line 1, column 23"),
+    ("CREATE TABLE t (a, b INT)", "column a has no type: write one after it at line 1, column 26"),
+    (
+        "CREATE TABLE t (a INT) AS SELECT 1",
+        "column a has a type, which AS SELECT gives: leave it out, or use CAST in the query at line 1, column 35",
+    ),
+    ("CREATE TABLE t (a INT) COMMENT 'a' COMMENT 'b'", "COMMENT is given twice: keep one of them at line 1, column 44"),
+    ("CREATE TABLE t (a DECIMAL(5,6))", "DECIMAL(5,6): the scale 6 must not be greater"),
+    (
+        "CREATE TABLE t (a INT PRIMARY KEY)",
+        "a key is not declared at a column: write DUPLICATE KEY (…) after the columns at line 1, column 23",
+    ),
+    (
+        "CREATE TABLE t (a INT, PRIMARY KEY (a))",
+        "PRIMARY KEY (…) stands after the parentheses of the columns, not in them at line 1, column 24",
+    ),
+    (
+        "CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT 1",
+        "OR REPLACE and IF NOT EXISTS exclude each other: keep one of them at line 1, column 24",
+    ),
+    (
+        "ALTER TABLE t FROB",
+        "expected ADD PARTITION, DROP PARTITION, RENAME, SWAP WITH, COMMENT or SET, found FROB at line 1, column 15",
+    ),
+    ("INSERT t VALUES (1)", "expected INTO or OVERWRITE, found t at line 1, column 8"),
+    ("INSERT INTO t", "expected VALUES or a query, found the end of the statement at line 1, column 14"),
+    ("SHOW x", "expected BACKUP, COLUMNS, CREATE TABLE"),
+    ("DROP x", "expected DATABASE, TABLE, VIEW, REPOSITORY or SNAPSHOT, found x at line 1, column 6"),
+    ("SELECT `a", "Expected close delimiter '`' before EOF at line 1, column 8"),
+];
+
 #[test]
 fn what_was_expected_and_found_and_where() {
-    for (text, expected) in [
-        ("USE", "expected the name of a database, found the end of the statement at line 1, column 4"),
-        ("USE a b", "expected the end of the statement, found b at line 1, column 7"),
-        (
-            "USE select",
-            "expected the name of a database, found the reserved word select (in grave accents it is a name) at line 1, column 5",
-        ),
-        ("USE a;\n  USE 'b'", "expected the name of a database, found 'b' at line 2, column 7"),
-        (
-            "FROB x",
-            "expected a statement (ALTER, BACKUP, CANCEL, CREATE, DESCRIBE, DROP, EXPLAIN, INSERT, RECOVER, RESTORE, SELECT, SET, SHOW, TRUNCATE, UNDO, USE, VALUES or WITH), found FROB at line 1, column 1",
-        ),
-        (
-            "USE `a/b`",
-            "the name of a database: name \"a/b\" contains '/': '/', '\\' and '`' are not allowed in names at line 1, column 5",
-        ),
-        ("SELECT", "expected an expression, found the end of the statement at line 1, column 7"),
-        ("SELECT a FROM\n t WHERE", "expected an expression, found the end of the statement at line 2, column 9"),
-        ("USE a;\nSELECT (1\n + ", "expected an expression, found the end of the statement at line 3, column 3"),
-        ("USE ä; SELECT 1 1", "expected the end of the statement, found 1 at line 1, column 17"),
-        ("BACKUP SNAPSHOT l", "expected TO, found the end of the statement at line 1, column 18"),
-        (
-            "BACKUP SNAPSHOT a.b.c TO r",
-            "catalog \"a\": there is only default_catalog; leave the catalog out at line 1, column 17",
-        ),
-        (
-            "BACKUP DATABASE d SNAPSHOT e.l TO r",
-            "the database is given twice, as DATABASE d and in e.l: keep one of them at line 1, column 8",
-        ),
-        (
-            "BACKUP SNAPSHOT l TO r ON (d.t)",
-            "expected no database before a name in ON (write d.label, once for the statement), found '.' at line 1, column 29",
-        ),
-        ("BACKUP SNAPSHOT l TO r ON ()", "expected the name of a table, found ) at line 1, column 28"),
-        (
-            "BACKUP SNAPSHOT l TO r PROPERTIES ('a'='1', 'a '='2')",
-            "property \"a\" is given twice: keep one of them at line 1, column 45",
-        ),
-        (
-            "BACKUP SNAPSHOT l TO r PROPERTIES (a='1')",
-            "expected the key of a property in quotes, found a at line 1, column 36",
-        ),
-        (
-            "CREATE REPOSITORY r WITH BROKER",
-            "expected the name of a broker or ON LOCATION, found the end of the statement at line 1, column 32",
-        ),
-        (
-            "CREATE TABLE t",
-            "expected the columns of the table in parentheses, or AS and a query, found the end of the statement at line 1, column 15",
-        ),
-        ("CREATE TABLE t (a INT,)", "expected the name of a column, found ) at line 1, column 23"),
-        ("CREATE TABLE t (a, b INT)", "column a has no type: write one after it at line 1, column 26"),
-        (
-            "CREATE TABLE t (a INT) AS SELECT 1",
-            "column a has a type, which AS SELECT gives: leave it out, or use CAST in the query at line 1, column 35",
-        ),
-        (
-            "CREATE TABLE t (a INT) COMMENT 'a' COMMENT 'b'",
-            "COMMENT is given twice: keep one of them at line 1, column 44",
-        ),
-        ("CREATE TABLE t (a DECIMAL(5,6))", "a DECIMAL(5,6) has scale 6"),
-        (
-            "CREATE TABLE t (a INT PRIMARY KEY)",
-            "a key is not declared at a column: write DUPLICATE KEY (…) after the columns at line 1, column 23",
-        ),
-        (
-            "CREATE TABLE t (a INT, PRIMARY KEY (a))",
-            "PRIMARY KEY (…) stands after the parentheses of the columns, not in them at line 1, column 24",
-        ),
-        (
-            "CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT 1",
-            "OR REPLACE and IF NOT EXISTS exclude each other: keep one of them at line 1, column 24",
-        ),
-        (
-            "ALTER TABLE t FROB",
-            "expected ADD PARTITION, DROP PARTITION, RENAME, SWAP WITH, COMMENT or SET, found FROB at line 1, column 15",
-        ),
-        ("INSERT t VALUES (1)", "expected INTO or OVERWRITE, found t at line 1, column 8"),
-        ("INSERT INTO t", "expected VALUES or a query, found the end of the statement at line 1, column 14"),
-        ("SHOW x", "expected BACKUP, COLUMNS, CREATE TABLE"),
-        ("DROP x", "expected DATABASE, TABLE, VIEW, REPOSITORY or SNAPSHOT, found x at line 1, column 6"),
-        ("SELECT `a", "Expected close delimiter '`' before EOF at line 1, column 8"),
-    ] {
+    for &(text, expected) in WRONG {
         let error = error(text);
         assert!(error.to_string().starts_with(expected), "{text}: {error}");
         assert!(error.to_string().contains(" at line "), "{text}: {error}");

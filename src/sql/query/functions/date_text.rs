@@ -12,7 +12,17 @@ use crate::sql::query::functions::ColumnFunction;
 use crate::sql::query::functions::time::{DATETIME, micros_of, moment_of};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -145,8 +155,7 @@ struct Parts {
 
 /// `None` if the text does not fit the pattern.
 fn parsed(text: &str, pattern: &str) -> Result<Option<NaiveDateTime>> {
-    let mut parts =
-        Parts { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0, micros: 0, is_afternoon: None };
+    let mut parts = Parts { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0, micros: 0, is_afternoon: None };
     let mut rest = text.trim();
     let expanded = pattern.replace("%T", "%H:%i:%s").replace("%r", "%I:%i:%s %p");
     let mut letters = expanded.chars();

@@ -12,23 +12,31 @@ pub(super) fn functions() -> Vec<ColumnFunction> {
     let of_float = |name, run| ColumnFunction::new(name, one_float, |_| ArrowType::Float64, run);
     let same = |types: &[ArrowType]| types.first().cloned().unwrap_or(ArrowType::Float64);
     vec![
-        ColumnFunction::new("abs", one_number, same, |arrays| unary(&arrays[0], f64::abs, i64::checked_abs, |value, _| value.checked_abs())),
+        ColumnFunction::new("abs", one_number, same, |arrays| {
+            unary(&arrays[0], f64::abs, i64::checked_abs, |value, _| value.checked_abs())
+        }),
         ColumnFunction::new("sign", one_number, same, |arrays| {
             unary(&arrays[0], sign, |value| Some(value.signum()), |value, unit| value.signum().checked_mul(unit))
         }),
         ColumnFunction::new("ceil", one_number, same, |arrays| {
             unary(&arrays[0], f64::ceil, Some, |value, unit| {
-                value.checked_sub(value.rem_euclid(unit))?.checked_add(if value.rem_euclid(unit) == 0 { 0 } else { unit })
+                value.checked_sub(value.rem_euclid(unit))?.checked_add(if value.rem_euclid(unit) == 0 {
+                    0
+                } else {
+                    unit
+                })
             })
         }),
         ColumnFunction::new("floor", one_number, same, |arrays| {
             unary(&arrays[0], f64::floor, Some, |value, unit| value.checked_sub(value.rem_euclid(unit)))
         }),
-        ColumnFunction::new("round", number_and_digits, same, |arrays| to_digits(arrays, f64::round, |value, unit| {
-            let half = unit / 2 * value.signum();
-            let moved = value.checked_add(half)?;
-            Some(moved - moved % unit)
-        })),
+        ColumnFunction::new("round", number_and_digits, same, |arrays| {
+            to_digits(arrays, f64::round, |value, unit| {
+                let half = unit / 2 * value.signum();
+                let moved = value.checked_add(half)?;
+                Some(moved - moved % unit)
+            })
+        }),
         ColumnFunction::new("truncate", number_and_digits, same, |arrays| {
             to_digits(arrays, f64::trunc, |value, unit| Some(value - value % unit))
         }),
@@ -95,7 +103,8 @@ fn unary(
         ArrowType::Int64 => Arc::new(array.as_primitive::<Int64Type>().unary_opt::<_, Int64Type>(integer)),
         ArrowType::Decimal128(_, scale) => {
             let unit = unit_of(*scale);
-            let values = array.as_primitive::<Decimal128Type>().unary_opt::<_, Decimal128Type>(|value| decimal(value, unit));
+            let values =
+                array.as_primitive::<Decimal128Type>().unary_opt::<_, Decimal128Type>(|value| decimal(value, unit));
             Arc::new(values.with_data_type(array.data_type().clone()))
         }
         _ => Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(float)),
@@ -122,7 +131,11 @@ fn to_digits(arrays: &[ArrayRef], float: fn(f64) -> f64, decimal: fn(i128, i128)
                 let power = 10f64.powi(i32::try_from(digits.clamp(-400, 400)).unwrap_or(0));
                 let scaled = value * power;
                 // So large a number has no digits there.
-                if !scaled.is_finite() || power == 0.0 { if power == 0.0 { 0.0 } else { value } } else { float(scaled) / power }
+                if !scaled.is_finite() || power == 0.0 {
+                    if power == 0.0 { 0.0 } else { value }
+                } else {
+                    float(scaled) / power
+                }
             };
             let values = array.as_primitive::<Float64Type>().iter().zip(digits);
             Arc::new(values.map(|(value, digits)| Some(one(value?, digits?))).collect::<Float64Array>())

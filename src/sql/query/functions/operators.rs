@@ -20,7 +20,8 @@ impl ExprPlanner for Operators {
             BinaryOperator::Modulo => Operator::Modulo,
             _ => return Ok(PlannerResult::Original(expr)),
         };
-        let is_whole = |side: &Expr| side.get_type(schema).is_ok_and(|side| side.is_integer() || side == ArrowType::Null);
+        let is_whole =
+            |side: &Expr| side.get_type(schema).is_ok_and(|side| side.is_integer() || side == ArrowType::Null);
         let to_float = op == Operator::Divide && is_whole(&expr.left) && is_whole(&expr.right);
         let part = |side: Expr| if to_float { cast(side, ArrowType::Float64) } else { side };
         let divisor = match &expr.right {

@@ -78,7 +78,8 @@ fn moved(moment: NaiveDateTime, number: i64, unit: &str) -> Option<i64> {
 
 fn difference(arrays: &[ArrayRef]) -> Result<ArrayRef> {
     let units = arrays[0].as_string::<i32>();
-    let (from, to) = (arrays[1].as_primitive::<TimestampMicrosecondType>(), arrays[2].as_primitive::<TimestampMicrosecondType>());
+    let (from, to) =
+        (arrays[1].as_primitive::<TimestampMicrosecondType>(), arrays[2].as_primitive::<TimestampMicrosecondType>());
     let result = (0..units.len()).map(|row| {
         if units.is_null(row) || from.is_null(row) || to.is_null(row) {
             return Ok(None);
