@@ -122,3 +122,29 @@ fn upload_batch(
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::id::{IdSource, Nonce};
+
+    #[test]
+    fn a_batch_ends_with_the_upload_that_fills_it() {
+        let ids = IdSource::seeded(1);
+        let upload = |size_bytes: u64| {
+            let (lineage, nonce) = (LineageId::random(&ids), Nonce::random(&ids));
+            let key = SegmentKey { lineage, digest: Digest::of(&size_bytes.to_le_bytes()), nonce };
+            (key, Wanted { size_bytes, file: "segment".into() })
+        };
+        let sizes = |batch_bytes: u64| {
+            let uploads = [5, 5, 20, 1].map(upload).to_vec();
+            let of_batch = |batch: Vec<(SegmentKey, Wanted)>| batch.iter().map(|one| one.1.size_bytes).collect();
+            batches(uploads, batch_bytes).into_iter().map(of_batch).collect::<Vec<Vec<u64>>>()
+        };
+        assert_eq!(sizes(u64::MAX), [vec![5, 5, 20, 1]]);
+        assert_eq!(sizes(10), [vec![5, 5], vec![20], vec![1]]);
+        // Also with nothing to copy what was listed is made durable.
+        assert_eq!(batches(Vec::new(), 10).len(), 1);
+    }
+}

@@ -11,13 +11,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::backup::{Attempt, BackupOptions, BackupReport};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{JobError, JobKind, JobRecord, JobReport, JobWork, Manifest, Outcome};
 use crate::id::BackupId;
 use crate::job::observe::observer;
 use crate::job::request::{restore_options, selection_of};
 use crate::job::running::{Done, Running, Stop};
-use crate::repository::Repository;
+use crate::repository::{BackupState, Repository};
 use crate::restore::RestoreReport;
 use crate::snapshot::Selection;
 use crate::store::Store;
@@ -123,8 +123,34 @@ fn back_up(store: &Store, running: &Arc<Running>) -> Result<Done> {
     };
     let goes_on_later = || running.stop() == Some(Stop::Suspend);
     let attempt = Attempt { backup, manifest: &manifest, snapshot: &directory, goes_on_later: &goes_on_later };
-    let report = store.backup_attempt(&repository, &options, &attempt)?;
-    Ok(Done { report: Some(report_of_backup(&report)), ..Done::default() })
+    match store.backup_attempt(&repository, &options, &attempt) {
+        Ok(report) => Ok(Done { report: Some(report_of_backup(&report)), ..Done::default() }),
+        Err(error) if error.is(ErrorKind::Cancelled) && goes_on_later() => Err(error),
+        Err(error) => end_attempt(store, record, backup, error),
+    }
+}
+
+/// Makes sure that a failed attempt has no label, or finds out that it did not fail: its own handle of the repository may be
+/// what failed.
+fn end_attempt(store: &Store, record: &JobRecord, backup: BackupId, error: Error) -> Result<Done> {
+    let decided = repository_of(store, record).and_then(|repository| {
+        let holder = repository.label_holder(&record.label)?;
+        match holder.filter(|holder| holder.record.backup == backup).map(|holder| holder.state) {
+            Some(BackupState::Running) => {
+                repository.decide_outcome(backup, Outcome::Failed { reason: error.to_string() }).map(Some)
+            }
+            Some(BackupState::Complete { .. }) => repository.outcome(backup).map(|record| record.map(|it| it.outcome)),
+            Some(BackupState::Over) | None => Ok(None),
+        }
+    });
+    match decided {
+        Ok(Some(Outcome::Committed { .. })) => Ok(Done::default()),
+        Ok(_) => Err(error),
+        Err(second) => Err(error.context(format!(
+            "label '{}' may stay taken until the backup is cancelled in the repository ({second}). What happened first",
+            record.label
+        ))),
+    }
 }
 
 /// The moment that the backup shows: as it was taken, or now.

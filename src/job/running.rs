@@ -283,8 +283,8 @@ impl Running {
         let error_of = |code, message: String| Some(JobError { code, message });
         let was_stopped = error.is(ErrorKind::Cancelled);
         match self.stop() {
-            // Nothing can be written any more.
-            _ if error.is(ErrorKind::Poisoned) => None,
+            // Perhaps it is committed: the next opening finds out. Of a backup the repository has told.
+            _ if error.is(ErrorKind::Poisoned) && self.kind() == JobKind::Restore => None,
             Some(Stop::Suspend) if was_stopped => None,
             Some(Stop::User) if was_stopped && self.kind() == JobKind::Backup => {
                 error_of(JobErrorCode::CommonError, "user cancelled".into())

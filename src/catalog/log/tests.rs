@@ -19,7 +19,7 @@ fn environment(sim: &SimFs) -> Arc<Environment> {
         layout: StoreLayout::new("/s"),
         gate: RwLock::new(()),
         label_keep_ms: 1_000_000.into(),
-        restoring: Restoring::default(),
+        restoring: crate::table::Restoring::default(),
         read_only: None,
     };
     environment.fs.create_dir_all(&environment.layout.catalog()).unwrap();
