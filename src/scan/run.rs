@@ -59,11 +59,7 @@ impl Shared {
 
 /// A segment of a scan.
 pub(super) struct ScanSegment {
-<<<<<<< .merge_file_t3XLN6
-    pub(super) meta: Arc<SegmentMeta>,
-=======
     pub meta: Arc<SegmentMeta>,
->>>>>>> .merge_file_aV2YQc
     /// Open as long as one of its units runs, so that they share its checked footer and blocks.
     reader: Mutex<Weak<SegmentReader>>,
 }

@@ -34,6 +34,13 @@ impl Executor<'_> {
         self.plan_in(Some(database), &parse_query(sql)?)
     }
 
+    /// The query of a view, which must not read the view itself.
+    pub(super) fn plan_view(&self, (database, name): (&Name, &Name), query: &Query) -> Result<PlannedQuery> {
+        let view = Some((database.clone(), name.clone()));
+        let scope = QueryScope { database: Some(database.clone()), view, ..QueryScope::default() };
+        self.engine.plan(&scope, query.clone(), self.parameters)
+    }
+
     /// A query in which names without a database are those of this one.
     pub(super) fn plan_in(&self, database: Option<&Name>, query: &Query) -> Result<PlannedQuery> {
         let scope = QueryScope { database: database.cloned(), ..QueryScope::default() };

@@ -12,7 +12,7 @@ impl Executor<'_> {
     pub(super) fn create_view(&self, create: &CreateView) -> Result<Answer> {
         let (database, name) = self.complete(&create.name)?;
         self.check_database(&database)?;
-        let sql = self.view_text(create, &database)?;
+        let sql = self.view_text(create, (&database, &name))?;
         let existing = match create.if_exists {
             IfViewExists::Fail => OnExistingView::Fail,
             IfViewExists::Keep => OnExistingView::Keep,
@@ -24,7 +24,7 @@ impl Executor<'_> {
 
     pub(super) fn alter_view(&self, alter: &CreateView) -> Result<Answer> {
         let (database, name) = self.complete(&alter.name)?;
-        let sql = self.view_text(alter, &database)?;
+        let sql = self.view_text(alter, (&database, &name))?;
         self.store.alter_view(database.as_str(), name.as_str(), &sql)?;
         Ok(Answer::done())
     }
@@ -35,11 +35,11 @@ impl Executor<'_> {
     }
 
     /// The text that is kept: names given to the columns are part of it.
-    fn view_text(&self, create: &CreateView, database: &Name) -> Result<String> {
+    fn view_text(&self, create: &CreateView, view: (&Name, &Name)) -> Result<String> {
         if create.comment.is_some() {
             return Err(Error::unsupported("COMMENT of a view: views have no comments, leave it out"));
         }
-        let schema = self.plan_in(Some(database), &create.query)?.schema();
+        let schema = self.plan_view(view, &create.query)?.schema();
         if create.columns.is_empty() {
             return Ok(create.query_text.clone());
         }

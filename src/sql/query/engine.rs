@@ -46,6 +46,8 @@ pub(crate) struct QueryOptions {
 pub(crate) struct QueryScope {
     /// The database in use.
     pub database: Option<Name>,
+    /// Database and name of the view that the query is going to be, which it must not read.
+    pub view: Option<(Name, Name)>,
     /// What `connection_id()` gives.
     pub connection_id: u64,
     /// What `user()` gives; empty = `root`.
@@ -116,7 +118,7 @@ impl EngineInner {
         let resolver = Resolver {
             statement: statement.clone(),
             database: scope.database,
-            views: Vec::new(),
+            views: scope.view.into_iter().collect(),
             sources: Mutex::default(),
         };
         let names = named_like(&query);

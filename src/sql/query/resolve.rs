@@ -94,7 +94,7 @@ impl Resolver {
         version: Option<&VersionClause>,
     ) -> Result<Arc<dyn TableProvider>> {
         let database = database.or(self.database.as_ref().map(Name::as_str)).ok_or_else(|| {
-            Error::invalid(format!("table {name:?}: no database is in use: USE one, or write database.{name}"))
+            Error::invalid(format!("No database selected for table {name:?}: USE one, or write database.{name}"))
         })?;
         let statement = &self.statement;
         let is_plain = partitions.is_empty() && version.is_none();
