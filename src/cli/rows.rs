@@ -78,8 +78,9 @@ impl RowPrinter {
                 Ok(())
             }
             Writer::Csv(writer) => writer.write(&nested_as_text(batch).map_err(cannot_show)?).map_err(cannot_show),
-            Writer::Json => (0..batch.num_rows())
-                .try_for_each(|row| output::line(row_as_object(batch, row).map_err(cannot_show)?)),
+            Writer::Json => {
+                (0..batch.num_rows()).try_for_each(|row| output::line(row_as_object(batch, row).map_err(cannot_show)?))
+            }
             Writer::Arrow(writer) => writer.write(batch).map_err(cannot_show),
         }
     }

@@ -444,7 +444,8 @@ mod tests {
                 views: vec![name("v")],
             },
         });
-        let json = r#"{"backup":{"selection":{"objects":{"database":"d","all_tables":true,"all_views":false,"#.to_owned()
+        let json = r#"{"backup":{"selection":{"objects":{"database":"d","all_tables":true,"all_views":false,"#
+            .to_owned()
             + r#""tables":[],"views":["v"]}}}}}"#;
         frozen(DocumentKind::Job, &objects, &format!("{head}{json}"));
         let all = record(JobWork::Backup { selection: JobSelection::Store });

@@ -286,10 +286,9 @@ pub(super) fn stored_selection(selection: &Selection) -> JobSelection {
     match selection {
         Selection::Store => JobSelection::Store,
         Selection::Database(database) => JobSelection::Database(database.clone()),
-        Selection::Tables(database, tables) => JobSelection::Tables {
-            database: database.clone(),
-            tables: stored_tables(tables),
-        },
+        Selection::Tables(database, tables) => {
+            JobSelection::Tables { database: database.clone(), tables: stored_tables(tables) }
+        }
         Selection::Objects(database, objects) => JobSelection::Objects {
             database: database.clone(),
             all_tables: objects.all_tables,

@@ -35,13 +35,15 @@ impl DataType {
                 DataType::array(DataType::from_arrow(field.data_type())?)
             }
             ArrowType::Map(entries, _) => match entries.data_type() {
-                ArrowType::Struct(fields) if fields.len() == 2 => {
-                    DataType::map(DataType::from_arrow(fields[0].data_type())?, DataType::from_arrow(fields[1].data_type())?)
-                }
+                ArrowType::Struct(fields) if fields.len() == 2 => DataType::map(
+                    DataType::from_arrow(fields[0].data_type())?,
+                    DataType::from_arrow(fields[1].data_type())?,
+                ),
                 _ => return None,
             },
             ArrowType::Struct(fields) => {
-                let field = |field: &FieldRef| StructField::new(field.name(), DataType::from_arrow(field.data_type())?).ok();
+                let field =
+                    |field: &FieldRef| StructField::new(field.name(), DataType::from_arrow(field.data_type())?).ok();
                 DataType::Struct(fields.iter().map(field).collect::<Option<_>>()?)
             }
             _ => return None,

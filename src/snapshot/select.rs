@@ -90,7 +90,10 @@ fn partitions(
 
 /// An error if a partition that the selection names is not there.
 pub(super) fn check_partitions(frozen: &Frozen, selection: &Selection) -> Result<()> {
-    frozen.tables.iter().try_for_each(|(database, name, _, version)| partitions(version, database, name, selection).map(drop))
+    frozen
+        .tables
+        .iter()
+        .try_for_each(|(database, name, _, version)| partitions(version, database, name, selection).map(drop))
 }
 
 /// The manifest of frozen tables; segments without nonces.

@@ -33,7 +33,9 @@ impl<'a> PropertyReader<'a> {
     /// A property that is a whole number; `what` names it in the error.
     pub(super) fn take_number(&mut self, key: &str, what: &str) -> Result<Option<u64>> {
         let parse = |text: &str| {
-            text.trim().parse().map_err(|_| Error::invalid(format!("Invalid {what} format: {text}: write a whole number")))
+            text.trim()
+                .parse()
+                .map_err(|_| Error::invalid(format!("Invalid {what} format: {text}: write a whole number")))
         };
         self.take(key).map(parse).transpose()
     }

@@ -178,18 +178,20 @@ fn at(error: Error, place: Place) -> Error {
 pub(crate) fn only_reads(script: &str) -> bool {
     parse_script(script).map_while(Result::ok).all(|parsed| {
         let statement = parsed.statement;
-        let writes_files = matches!(&statement, Statement::Insert(insert) if matches!(insert.target, InsertTarget::Files(_)));
-        writes_files || matches!(
-            statement,
-            Statement::Query(_)
-                | Statement::Explain { .. }
-                | Statement::ExplainBackup(_)
-                | Statement::ExplainRestore(_)
-                | Statement::Use(_)
-                | Statement::Set(..)
-                | Statement::Show(_)
-                | Statement::Cancel(_)
-        )
+        let writes_files =
+            matches!(&statement, Statement::Insert(insert) if matches!(insert.target, InsertTarget::Files(_)));
+        writes_files
+            || matches!(
+                statement,
+                Statement::Query(_)
+                    | Statement::Explain { .. }
+                    | Statement::ExplainBackup(_)
+                    | Statement::ExplainRestore(_)
+                    | Statement::Use(_)
+                    | Statement::Set(..)
+                    | Statement::Show(_)
+                    | Statement::Cancel(_)
+            )
     })
 }
 

@@ -50,10 +50,7 @@ fn show_state(observer: &Observer, jobs: &crate::job::Jobs, mut status: JobStatu
     let mut done = (0, 0);
     loop {
         if let (Some(phase), Some(progress)) = (&phase, known(&status)) {
-            phase.advance(
-                progress.items_done.saturating_sub(done.0),
-                progress.bytes_done.saturating_sub(done.1),
-            );
+            phase.advance(progress.items_done.saturating_sub(done.0), progress.bytes_done.saturating_sub(done.1));
             done = (progress.items_done, progress.bytes_done);
         }
         // A bar is begun anew when the totals become known.

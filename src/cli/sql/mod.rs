@@ -100,7 +100,9 @@ fn standard_input() -> Result<String> {
 fn open_for_prompt(session: &Session) -> Result<Store> {
     match session.open() {
         Err(error) if error.is(ErrorKind::Conflict) => {
-            session.terminal.note("another process has the store open for writing: statements that change it are refused");
+            session
+                .terminal
+                .note("another process has the store open for writing: statements that change it are refused");
             session.open_to_read()
         }
         opened => opened,

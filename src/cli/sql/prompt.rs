@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
+use rustyline::Editor;
 use rustyline::config::{CompletionType, Config};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::Editor;
 
 use crate::cli::Ended;
 use crate::cli::sql::complete::Assistant;
 use crate::cli::sql::runner::Runner;
 use crate::error::{Error, ErrorKind, Result};
 
-const GREETING: &str = "Statements end with a semicolon; \"help\" lists what there is, \"exit\" or Ctrl-D ends the prompt.";
+const GREETING: &str =
+    "Statements end with a semicolon; \"help\" lists what there is, \"exit\" or Ctrl-D ends the prompt.";
 
 const HELP: &str = "\
   SHOW DATABASES; USE sales; SHOW TABLES; DESCRIBE orders;

@@ -119,7 +119,8 @@ fn chosen(objects: &[ObjectToBackUp]) -> Result<ObjectSelection> {
         match object {
             ObjectToBackUp::AllTables => chosen.all_tables = true,
             ObjectToBackUp::AllViews => chosen.all_views = true,
-            ObjectToBackUp::Table { name, alias: Some(alias), .. } | ObjectToBackUp::View { name, alias: Some(alias) } => {
+            ObjectToBackUp::Table { name, alias: Some(alias), .. }
+            | ObjectToBackUp::View { name, alias: Some(alias) } => {
                 return alias_refused(name, alias);
             }
             ObjectToBackUp::Table { name, partitions, alias: None } => {

@@ -136,7 +136,9 @@ fn columns(definitions: &[ColumnDefinition]) -> Result<Vec<ColumnSpec>> {
 fn column(definition: &ColumnDefinition) -> Result<ColumnSpec> {
     let name = &definition.name;
     let Some(data_type) = &definition.data_type else {
-        return Err(Error::invalid(format!("column {name} has no type: write one, or add AS SELECT, whose types it takes")));
+        return Err(Error::invalid(format!(
+            "column {name} has no type: write one, or add AS SELECT, whose types it takes"
+        )));
     };
     let mut spec = ColumnSpec::new(name, data_type.clone()).comment(&definition.comment);
     if definition.nullable {

@@ -69,7 +69,9 @@ impl Executor<'_> {
     fn file_of(&self, fs: &Fs, target: &Target) -> Result<PathBuf> {
         let ids = &self.store.inner.environment.ids;
         let file = match target.path.ends_with('/') {
-            true => Path::new(&target.path).join(format!("data_{}_0.{}", OperationId::random(ids), target.format.ending())),
+            true => {
+                Path::new(&target.path).join(format!("data_{}_0.{}", OperationId::random(ids), target.format.ending()))
+            }
             false => PathBuf::from(&target.path),
         };
         let directory = match file.parent() {

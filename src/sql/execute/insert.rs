@@ -98,8 +98,9 @@ impl Executor<'_> {
         let schema = renamed(&planned.schema(), names);
         let rename = move |batch: Result<RecordBatch>| {
             let batch = batch?;
-            RecordBatch::try_new(schema.clone(), batch.columns().to_vec())
-                .map_err(|error| Error::invalid("a query gave a batch of another schema than it said").with_source(error))
+            RecordBatch::try_new(schema.clone(), batch.columns().to_vec()).map_err(|error| {
+                Error::invalid("a query gave a batch of another schema than it said").with_source(error)
+            })
         };
         let batches = planned.run(self.observer.cancel())?.map(rename);
         table.load(LoadSource::Batches(Box::new(batches)), &options)

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::Manifest;
 use crate::id::{Label, Name};
 use crate::job::{JobRequest, RestoreRequest};
-use crate::restore::RestoreOptions;
+use crate::restore::{RestoreOptions, RestorePlan};
 use crate::snapshot::{ObjectSelection, Selection, TableSelection};
 use crate::sql::Answer;
 use crate::sql::ast::{ObjectToRestore, RestoreStatement};
@@ -29,29 +29,37 @@ const KNOWN: [&str; 8] = [
 
 impl Executor<'_> {
     pub(super) fn restore(&self, restore: &RestoreStatement) -> Result<Answer> {
-        let request = self.restore_request(restore)?;
+        let (request, _) = self.checked_restore(restore)?;
         let (label, database) = (request.label.clone(), request.database.clone());
         let job = self.store.jobs().submit(JobRequest::Restore(request))?;
         Ok(Answer::submitted(job, format!("restore job {job}: snapshot {label} into database {database}")))
     }
 
     pub(super) fn explain_restore(&self, restore: &RestoreStatement) -> Result<Answer> {
+        let (_, plan) = self.checked_restore(restore)?;
+        Ok(Answer::batch(restore_plan_rows(&plan)?))
+    }
+
+    /// What is asked for, and what it would do: tables of other schemas and partitions of other ranges are found by planning, so
+    /// that nothing wrong becomes a job.
+    fn checked_restore(&self, restore: &RestoreStatement) -> Result<(RestoreRequest, RestorePlan)> {
         let request = self.restore_request(restore)?;
         let repository = self.repository_named(&request.repository)?;
         let options = RestoreOptions {
-            selection: request.selection,
-            rename_databases: request.rename_databases,
-            rename_tables: request.rename_tables,
-            rename_views: request.rename_views,
+            selection: request.selection.clone(),
+            rename_databases: request.rename_databases.clone(),
+            rename_tables: request.rename_tables.clone(),
+            rename_views: request.rename_views.clone(),
             created_ms: request.created_ms,
             replace_other_schema: request.replace_other_schema,
             observer: self.observer.clone(),
-            ..RestoreOptions::new(request.label)
+            ..RestoreOptions::new(request.label.clone())
         };
-        Ok(Answer::batch(restore_plan_rows(&self.store.restore_plan(&repository, &options)?)?))
+        let plan = self.store.restore_plan(&repository, &options)?;
+        Ok((request, plan))
     }
 
-    /// Everything about the statement is checked here, so that nothing wrong becomes a job.
+    /// The statement, with the names that it leaves out.
     fn restore_request(&self, restore: &RestoreStatement) -> Result<RestoreRequest> {
         let label = label_of(&restore.label)?;
         let properties = properties_of(restore)?;
@@ -201,8 +209,7 @@ fn check_table(manifest: &Manifest, source: &Name, name: &Name, partitions: &[Na
         )));
     };
     for partition in partitions {
-        let is_there =
-            table.partitions.iter().any(|one| one.partition.name.same_ignoring_case(partition.as_str()));
+        let is_there = table.partitions.iter().any(|one| one.partition.name.same_ignoring_case(partition.as_str()));
         if !is_there {
             return Err(Error::not_found(format!(
                 "Partition {partition} of table {name} does not exist in snapshot {label}"

@@ -91,7 +91,8 @@ impl Executor<'_> {
     fn describe(&self, object: &ObjectName) -> Result<Answer> {
         let mut rows = TextRows::new(&["Field", "Type", "Null", "Key", "Default", "Extra"]);
         let (database, name) = self.complete(object)?;
-        let views = if database.as_str() == INFORMATION_SCHEMA { vec![] } else { self.store.views(database.as_str())? };
+        let views =
+            if database.as_str() == INFORMATION_SCHEMA { vec![] } else { self.store.views(database.as_str())? };
         if views.contains(&name) || database.as_str() == INFORMATION_SCHEMA {
             let planned = self.plan_text(&database, &format!("SELECT * FROM `{name}`"))?;
             for field in planned.schema().fields() {

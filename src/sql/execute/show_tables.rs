@@ -30,7 +30,8 @@ const PARTITION_COLUMNS: &[&str] = &[
     "RowCount",
 ];
 
-const TABLET_COLUMNS: &[&str] = &["TabletId", "PartitionName", "Bucket", "Version", "DataSize", "RowCount", "SegmentCount"];
+const TABLET_COLUMNS: &[&str] =
+    &["TabletId", "PartitionName", "Bucket", "Version", "DataSize", "RowCount", "SegmentCount"];
 
 impl Executor<'_> {
     pub(super) fn show_partitions(&self, table: &ObjectName) -> Result<Answer> {

@@ -26,7 +26,7 @@ mod threads;
 
 pub use catalog::StoreCatalog;
 pub(crate) use engine::{QueryEngine, QueryOptions, QueryScope};
-pub(crate) use planned::{BatchStream, PlannedQuery};
+pub(crate) use planned::PlannedQuery;
 pub(crate) use system::SystemTables;
 pub use table::StoreTable;
 
