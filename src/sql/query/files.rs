@@ -125,9 +125,12 @@ impl Options {
         // Planning runs on a thread of the engine's runtime, which another one stands in for meanwhile.
         let handle = tokio::runtime::Handle::current();
         let inferred = tokio::task::block_in_place(|| handle.block_on(options.infer_schema(state, &url)));
-        let schema = inferred.map_err(inward)?;
+        let schema = inferred.map_err(|error| match inward(error) {
+            error if error.to_string().contains("No files found") => Error::not_found("there is no such file"),
+            error => error,
+        })?;
         if schema.fields().is_empty() {
-            return Err(Error::not_found("no file with columns was found: check the path"));
+            return Err(Error::not_found("there is no file with columns"));
         }
         let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(schema);
         ListingTable::try_new(config).map_err(inward)
