@@ -100,7 +100,9 @@ impl Selection {
             }
         }
         match seen.is_empty() && all == (false, false) {
-            true => Err(Error::invalid(format!("nothing of database {database} is named: name a table or a view"))),
+            true => {
+                Err(Error::invalid(format!("nothing of database {database} is named: name at least one table or view")))
+            }
             false => Ok(()),
         }
     }

@@ -199,6 +199,24 @@ fn lost_table_comes_back_and_overwriting_is_undone() {
 }
 
 #[test]
+fn a_restore_replaces_a_table_of_other_columns_only_when_told_so() {
+    let shell = Shell::with_rows();
+    shell.ok(&["repository", "create", "nas", &format!("file://{}", shell.path("repository").display())]);
+    {
+        let store = steledb::Store::open(shell.path("store")).unwrap();
+        store.create_view("d", "v", "SELECT 1", steledb::OnExistingView::Fail).unwrap();
+    }
+    shell.ok(&["backup", "nas", "--label", "monday"]);
+    shell.ok(&["drop", "table", "d.t", "--force"]);
+    shell.ok(&["load", "d.t", "rows.csv", "--create"]);
+    let (_, error) = shell.fails(&["restore", "nas", "--label", "monday"]);
+    assert!(error.contains("already exist but with different schema, errMsg: sort key: () and (id)"), "{error}");
+    let restored = shell.ok(&["restore", "nas", "--label", "monday", "--replace", "--view-as", "d.v=w"]);
+    assert!(restored.contains("replaced d.t: 100 rows") && restored.contains("restored view d.w"), "{restored}");
+    assert!(shell.ok(&["undo", "list"]).contains("d.t, d.w"));
+}
+
+#[test]
 fn another_process_reads_and_backs_up_beside_the_writer_and_cannot_write() {
     let shell = Shell::with_rows();
     shell.ok(&["repository", "create", "r", &format!("file://{}", shell.path("repository").display())]);

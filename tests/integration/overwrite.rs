@@ -70,7 +70,7 @@ fn a_load_into_some_partitions_takes_no_row_of_others() {
     let unknown = LoadOptions { only_partitions: vec![name("p9")], ..LoadOptions::default() };
     let error = load(&table, 0..1, &unknown).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(error.to_string().contains("table sales.orders: there is no partition p9"), "{error}");
+    assert!(error.to_string().contains("table sales.orders: there is no partition \"p9\""), "{error}");
     assert_eq!(load(&table, 0..1, &overwrite(partitions(&[]))).unwrap_err().kind(), ErrorKind::Invalid);
     // Overwriting one partition with rows for another: nothing fits.
     let neither = LoadOptions { only_partitions: vec![name("late")], ..overwrite(partitions(&["early"])) };

@@ -253,7 +253,7 @@ fn selections_that_take_nothing_or_name_things_twice_are_refused() {
             ObjectSelection { all_tables: true, tables: vec![one(&["early"])], ..none() },
             "ALL TABLES takes the whole of table orders",
         ),
-        ("sales", ObjectSelection { tables: vec![one(&["p9"])], ..none() }, "there is no partition p9"),
+        ("sales", ObjectSelection { tables: vec![one(&["p9"])], ..none() }, "there is no partition \"p9\""),
     ] {
         let error = take(database, chosen);
         assert!(error.contains(text), "{error}");
