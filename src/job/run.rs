@@ -135,13 +135,10 @@ fn back_up(store: &Store, running: &Arc<Running>) -> Result<Done> {
 fn end_attempt(store: &Store, record: &JobRecord, backup: BackupId, error: Error) -> Result<Done> {
     let decided = repository_of(store, record).and_then(|repository| {
         let holder = repository.label_holder(&record.label)?;
-        match holder.filter(|holder| holder.record.backup == backup).map(|holder| holder.state) {
-            Some(BackupState::Running) => {
-                repository.decide_outcome(backup, Outcome::Failed { reason: error.to_string() }).map(Some)
-            }
-            Some(BackupState::Complete { .. }) => repository.outcome(backup).map(|record| record.map(|it| it.outcome)),
-            Some(BackupState::Over) | None => Ok(None),
-        }
+        let is_open = holder.is_some_and(|holder| holder.record.backup == backup && holder.state != BackupState::Over);
+        // Also of one that is there: a name that another handle could not make durable is made so by the try.
+        let end = || repository.decide_outcome(backup, Outcome::Failed { reason: error.to_string() });
+        is_open.then(end).transpose()
     });
     match decided {
         Ok(Some(Outcome::Committed { .. })) => Ok(Done::default()),
@@ -172,15 +169,15 @@ fn moment(store: &Store, running: &Arc<Running>, directory: &Path) -> Result<Man
 /// nothing any more.
 fn result_of(repository: &Repository, backup: BackupId, running: &Running) -> Result<Option<Done>> {
     let label = &running.record.label;
-    let outcome = match repository.outcome(backup)? {
-        Some(record) => (record.outcome, Some(record.at_ms)),
-        None => (repository.decide_outcome(backup, Outcome::Revoked)?, None),
-    };
-    match outcome {
-        (Outcome::Committed { .. }, at_ms) => Ok(Some(Done { at_ms, ..Done::default() })),
-        (Outcome::Revoked, _) => Ok(None),
-        (Outcome::Failed { reason }, _) => Err(Error::conflict(reason)),
-        (Outcome::Cancelled, _) => Err(Error::cancelled(format!(
+    // Not only read: a name that the dead process could not make durable is made so by the try to put another one.
+    match repository.decide_outcome(backup, Outcome::Revoked)? {
+        Outcome::Committed { .. } => {
+            let at_ms = repository.outcome(backup)?.map(|record| record.at_ms);
+            Ok(Some(Done { at_ms, ..Done::default() }))
+        }
+        Outcome::Revoked => Ok(None),
+        Outcome::Failed { reason } => Err(Error::conflict(reason)),
+        Outcome::Cancelled => Err(Error::cancelled(format!(
             "backup {backup} with label '{label}' in {} was cancelled",
             repository.describe()
         ))),
