@@ -11,13 +11,14 @@ use arrow::datatypes::Int32Type;
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 
-struct Shell {
+/// A directory with a store, and the command run in it.
+pub struct Shell {
     dir: TempDir,
 }
 
 impl Shell {
     /// A fresh store with one table `d.t` of 100 rows.
-    fn with_rows() -> Shell {
+    pub fn with_rows() -> Shell {
         let shell = Shell { dir: TempDir::new().unwrap() };
         shell.ok(&["init"]);
         let rows: String = (0..100).map(|n| format!("{n},name {n}\n")).collect();
@@ -26,25 +27,25 @@ impl Shell {
         shell
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stele"));
         command.current_dir(self.dir.path()).env("STELE_ROOT", self.path("store")).args(arguments);
         command.output().unwrap()
     }
 
     /// Standard output of a command that must succeed.
-    fn ok(&self, arguments: &[&str]) -> String {
+    pub fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Exit code and both outputs of a command that must fail.
-    fn fails(&self, arguments: &[&str]) -> (i32, String) {
+    pub fn fails(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
         assert!(!output.status.success(), "{arguments:?} succeeded");
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

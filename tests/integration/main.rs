@@ -43,6 +43,8 @@ mod scan_pruning;
 mod snapshot;
 #[cfg(feature = "sql")]
 mod sql;
+#[cfg(feature = "cli")]
+mod sql_command;
 mod support;
 mod table_changes;
 mod time_travel;

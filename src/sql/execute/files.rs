@@ -40,7 +40,7 @@ enum Format {
 /// A writer of one format; `W` is the file.
 enum RowWriter<W: Write + Send> {
     Parquet(Box<ArrowWriter<W>>),
-    Csv(arrow::csv::Writer<W>),
+    Csv(Box<arrow::csv::Writer<W>>),
     Json(arrow::json::LineDelimitedWriter<W>),
 }
 
@@ -182,7 +182,7 @@ impl RowWriter<FileWriter> {
             }
             Format::Csv { separator, header, null } => {
                 let builder = arrow::csv::WriterBuilder::new().with_delimiter(*separator).with_header(*header);
-                RowWriter::Csv(builder.with_null(null.clone()).build(file))
+                RowWriter::Csv(Box::new(builder.with_null(null.clone()).build(file)))
             }
             Format::Json => RowWriter::Json(arrow::json::LineDelimitedWriter::new(file)),
         })

@@ -44,7 +44,7 @@ pub(super) fn backup(reader: &mut Reader<'_>) -> Result<BackupStatement> {
     }
     reader.expect("TO")?;
     let repository = reader.name("the name of a repository")?;
-    let objects = objects(reader)?.map(|objects| objects.into_iter().map(Object::to_back_up).collect());
+    let objects = objects(reader)?.map(|objects| objects.into_iter().map(Object::into_back_up).collect());
     let properties = reader.properties_clause()?;
     Ok(BackupStatement { database: named.or(qualifier), label, repository, objects, properties })
 }
@@ -62,7 +62,7 @@ pub(super) fn restore(reader: &mut Reader<'_>) -> Result<RestoreStatement> {
         let target = reader.take("AS").then(|| reader.name("the name of a database")).transpose()?;
         database_clause = Some((source, target));
     }
-    let objects = objects(reader)?.map(|objects| objects.into_iter().map(Object::to_restore).collect());
+    let objects = objects(reader)?.map(|objects| objects.into_iter().map(Object::into_restore).collect());
     let properties = reader.properties_clause()?;
     Ok(RestoreStatement { database, label, repository, database_clause, objects, properties })
 }
@@ -86,7 +86,7 @@ enum Object {
 }
 
 impl Object {
-    fn to_back_up(self) -> ObjectToBackUp {
+    fn into_back_up(self) -> ObjectToBackUp {
         match self {
             Object::AllTables => ObjectToBackUp::AllTables,
             Object::AllViews => ObjectToBackUp::AllViews,
@@ -95,7 +95,7 @@ impl Object {
         }
     }
 
-    fn to_restore(self) -> ObjectToRestore {
+    fn into_restore(self) -> ObjectToRestore {
         match self {
             Object::AllTables => ObjectToRestore::AllTables,
             Object::AllViews => ObjectToRestore::AllViews,

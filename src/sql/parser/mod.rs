@@ -103,12 +103,7 @@ pub(crate) fn parse_query(text: &str) -> Result<Query> {
 /// Whether a prompt has all of what is being typed: no statement is begun that no semicolon ends, and no comment is open.
 pub(crate) fn is_complete(text: &str) -> bool {
     let mut splitter = Splitter::new(text);
-    while let Some(piece) = splitter.next() {
-        if !piece.is_ended {
-            return false;
-        }
-    }
-    !splitter.is_in_comment()
+    splitter.by_ref().all(|piece| piece.is_ended) && !splitter.is_in_comment()
 }
 
 fn parse_piece<T>(text: &str, start: Location, read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {

@@ -13,7 +13,7 @@ use crate::id::Name;
 use crate::load::LoadSource;
 use crate::progress::Cancel;
 use crate::schema::{DataType, DateUnit, TableSpec};
-use crate::sql::query::parse::parse_query;
+use crate::sql::parser::parse_query;
 use crate::store::{Store, Table};
 
 /// 2024-01-01.
@@ -81,7 +81,7 @@ impl World {
     }
 
     fn plan_with(&self, sql: &str, params: &[ScalarValue]) -> Result<PlannedQuery> {
-        let scope = QueryScope { database: Some(Name::new("shop")?), connection_id: 7, user: String::new() };
+        let scope = QueryScope { view: None, database: Some(Name::new("shop")?), connection_id: 7, user: String::new() };
         self.engine.plan(&scope, parse_query(sql)?, params)
     }
 
