@@ -1,5 +1,5 @@
 //! TPC-H on a store: `tpch_queries load STORE SCALE [BUCKETS]`, `export DIRECTORY SCALE` (Parquet files of the same rows, for
-//! other programs), `run STORE [QUERIES] [RUNS]` (prints the rows of one run, or the times of several as JSON lines).
+//! other programs), `explain STORE QUERY`, `run STORE [QUERIES] [RUNS]` (prints the rows of one run, or the times of several as JSON lines).
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
@@ -40,7 +40,10 @@ fn main() {
             };
             run(path, &numbers, runs.map_or(1, |runs| runs.parse().unwrap()));
         }
-        _ => eprintln!("load STORE SCALE [BUCKETS] | export DIRECTORY SCALE | run STORE [all|1,3,…] [RUNS]"),
+        (Some("explain"), Some(path), Some(number), _) => explain(path, number.parse().unwrap()),
+        _ => eprintln!(
+            "load STORE SCALE [BUCKETS] | export DIRECTORY SCALE | run STORE [all|1,3,…] [RUNS] | explain STORE QUERY"
+        ),
     }
 }
 
@@ -56,16 +59,35 @@ fn export(directory: &Path, scale: f64) {
     }
 }
 
-fn run(path: &str, numbers: &[u32], runs: usize) {
+fn session(path: &str) -> SessionContext {
     let store = Store::open_read_only(path, Default::default()).unwrap();
     let mut config = SessionConfig::new().with_default_catalog_and_schema("store", DATABASE);
     config.options_mut().sql_parser.parse_float_as_decimal = true;
     let context = SessionContext::new_with_config(config);
     context.register_catalog("store", Arc::new(StoreCatalog::new(&store)));
-    let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(64 << 20).build().unwrap();
+    context
+}
+
+fn threads() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().thread_stack_size(64 << 20).build().unwrap()
+}
+
+fn text_of(number: u32) -> String {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/tpch");
+    std::fs::read_to_string(directory.join(format!("q{number:02}.sql"))).unwrap()
+}
+
+fn explain(path: &str, number: u32) {
+    let (context, sql) = (session(path), format!("EXPLAIN ANALYZE {}", text_of(number)));
+    let runtime = threads();
+    let work = async move { context.sql(&sql).await.unwrap().collect().await.unwrap() };
+    print(number, &runtime.block_on(runtime.spawn(work)).unwrap());
+}
+
+fn run(path: &str, numbers: &[u32], runs: usize) {
+    let (context, runtime) = (session(path), threads());
     for number in numbers {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/tpch");
-        let sql = std::fs::read_to_string(directory.join(format!("q{number:02}.sql"))).unwrap();
+        let sql = text_of(*number);
         let mut times = Vec::new();
         for _ in 0..runs {
             let (context, sql) = (context.clone(), sql.clone());

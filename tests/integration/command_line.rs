@@ -208,7 +208,7 @@ fn a_restore_replaces_a_table_of_other_columns_only_when_told_so() {
         store.create_view("d", "v", "SELECT 1", steledb::OnExistingView::Fail).unwrap();
     }
     shell.ok(&["backup", "nas", "--label", "monday"]);
-    shell.ok(&["drop", "table", "d.t", "--force"]);
+    shell.ok(&["drop", "d.t", "--force"]);
     shell.ok(&["load", "d.t", "rows.csv", "--create"]);
     let (_, error) = shell.fails(&["restore", "nas", "--label", "monday"]);
     assert!(error.contains("already exist but with different schema, errMsg: sort key: () and (id)"), "{error}");

@@ -25,7 +25,8 @@ def connect(directory):
 def rows(connection, number):
     """The rows of a query as lines, columns by tabs."""
     sql = (QUERIES / f"q{number:02}.sql").read_text()
-    return ["\t".join(str(value) for value in row) for row in connection.execute(sql).fetchall()]
+    found = connection.execute(sql).fetchall()
+    return ["\t".join("" if value is None else str(value) for value in row) for row in found]
 
 
 def main():

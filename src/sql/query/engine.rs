@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::available_parallelism;
 
-use datafusion::catalog::Session as _;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -22,6 +21,7 @@ use crate::sql::query::moment::Moment;
 use crate::sql::query::planned::{PlannedQuery, named_like};
 use crate::sql::query::resolve::{KnownStatistics, Resolver, Statement};
 use crate::sql::query::rewrite::Session;
+use crate::sql::query::semi_join::SemiJoinsFirst;
 use crate::sql::query::system::SystemTables;
 use crate::sql::query::threads::Threads;
 use crate::store::Store;
@@ -157,6 +157,7 @@ fn session_state(threads: usize, memory_bytes: u64) -> Result<SessionState> {
     options.sql_parser.map_string_types_to_utf8view = false;
     options.execution.parquet.schema_force_view_types = false;
     let mut builder = SessionStateBuilder::new().with_default_features().with_config(config).with_runtime_env(runtime);
+    builder = builder.with_optimizer_rule(Arc::new(SemiJoinsFirst));
     builder.expr_planners().get_or_insert_with(Vec::new).insert(0, Arc::new(Operators));
     builder.scalar_functions().get_or_insert_with(Vec::new).extend(functions::all());
     Ok(builder.build())

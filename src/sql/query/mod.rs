@@ -19,6 +19,7 @@ mod rewrite;
 mod rules;
 mod segment_scan;
 mod segment_stream;
+mod semi_join;
 mod statistics;
 mod system;
 mod table;

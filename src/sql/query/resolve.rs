@@ -28,11 +28,14 @@ const STATISTICS_MAX: usize = 1024;
 
 /// Statistics of the newest versions that queries asked for.
 #[derive(Default)]
-pub(super) struct KnownStatistics(Mutex<HashMap<TableId, (Version, Arc<OnceLock<Arc<Statistics>>>)>>);
+pub(super) struct KnownStatistics(Mutex<HashMap<TableId, (Version, Place)>>);
+
+/// Filled when it is first asked for.
+type Place = Arc<OnceLock<Arc<Statistics>>>;
 
 impl KnownStatistics {
     /// A place for the statistics of a version, filled when they are first needed.
-    fn of(&self, table: TableId, version: Version) -> Arc<OnceLock<Arc<Statistics>>> {
+    fn of(&self, table: TableId, version: Version) -> Place {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= STATISTICS_MAX && !known.contains_key(&table) {
             known.clear();

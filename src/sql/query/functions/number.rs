@@ -158,7 +158,8 @@ fn floats(arrays: &[ArrayRef], apply: fn(f64, f64) -> f64) -> Result<ArrayRef> {
             return None;
         }
         let result = apply(first.value(row), second.map_or(0.0, |second| second.value(row)));
-        (!result.is_nan() && !(result.is_infinite() && first.value(row).is_finite())).then_some(result)
+        let is_none = result.is_nan() || (result.is_infinite() && first.value(row).is_finite());
+        (!is_none).then_some(result)
     };
     Ok(Arc::new((0..first.len()).map(value).collect::<Float64Array>()))
 }
