@@ -12,8 +12,7 @@ use crate::command_line::Shell;
 fn piped(shell: &Shell, text: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stele"));
     command.args(["sql", "--format", "csv"]).env("STELE_ROOT", shell.path("store"));
-    let mut process =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     process.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     process.wait_with_output().unwrap()
 }
@@ -25,7 +24,8 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn csv_has_a_line_of_names_then_rows_one_result_after_the_other() {
     let shell = Shell::with_rows();
-    let sql = "SELECT id, name FROM d.t WHERE id < 1; SELECT 'a,b' AS x, NULL AS y, '' AS z; SELECT 1 AS none WHERE false";
+    let sql =
+        "SELECT id, name FROM d.t WHERE id < 1; SELECT 'a,b' AS x, NULL AS y, '' AS z; SELECT 1 AS none WHERE false";
     let csv = shell.ok(&["sql", "--format", "csv", "-c", sql]);
     assert_eq!(csv, "id,name\n0,name 0\nx,y,z\n\"a,b\",,\nnone\n");
 }
@@ -108,7 +108,10 @@ fn walkdir(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
 fn reading_statements_run_beside_a_writer_and_others_say_who_has_the_store() {
     let shell = Shell::with_rows();
     let store = Store::open(shell.path("store")).unwrap();
-    assert_eq!(shell.ok(&["sql", "--format", "csv", "-c", "SELECT count(*) AS n FROM d.t; SHOW BACKUP"]).lines().next(), Some("n"));
+    assert_eq!(
+        shell.ok(&["sql", "--format", "csv", "-c", "SELECT count(*) AS n FROM d.t; SHOW BACKUP"]).lines().next(),
+        Some("n")
+    );
     let (code, error) = shell.fails(&["sql", "-c", "CREATE DATABASE x"]);
     assert!(code == 1 && error.contains("open for writing"), "{error}");
     drop(store);

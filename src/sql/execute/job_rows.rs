@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 
 use crate::backup::backup_timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::Name;
-use crate::job::{JobKind, JobStatus, StateProgress};
+use crate::job::{JobKind, JobState, JobStatus, StateProgress};
 use crate::sql::Answer;
 use crate::sql::ast::CancelStatement;
 use crate::sql::execute::Executor;
@@ -69,8 +69,16 @@ impl Executor<'_> {
     pub(super) fn cancel(&self, cancel: &CancelStatement) -> Result<Answer> {
         let database = self.database_or_current(cancel.database.as_ref())?;
         self.check_database(&database)?;
-        let job = self.store.jobs().cancel(cancel.kind, &database)?;
-        Ok(Answer::told(format!("{} job {job} is asked to stop", cancel.kind)))
+        let jobs = self.store.jobs();
+        let job = jobs.wait(jobs.cancel(cancel.kind, &database)?, Some(self.observer.cancel()))?;
+        match job.state {
+            // It was faster.
+            JobState::Finished => Err(Error::conflict(format!(
+                "Failed to cancel job: Job with label {} can not be cancelled. state: {}",
+                job.label, job.state
+            ))),
+            _ => Ok(Answer::told(format!("{} job {} is cancelled", job.kind, job.id))),
+        }
     }
 }
 

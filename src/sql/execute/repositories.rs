@@ -52,13 +52,7 @@ impl Executor<'_> {
     }
 
     fn drop_repository(&self, name: &Name) -> Result<Answer> {
-        let running = self.store.jobs().list()?;
-        if let Some(job) = running.iter().find(|job| job.repository == *name && !job.state.is_final()) {
-            return Err(Error::conflict(format!(
-                "Backup or restore job is running on this repository. Can not drop it: {} job {} of database {}",
-                job.kind, job.id, job.database
-            )));
-        }
+        self.store.jobs().check_repository_unused(name)?;
         self.store.drop_repository(name.as_str()).map_err(|error| match error.is(ErrorKind::NotFound) {
             true => error.context("Repository does not exist"),
             false => error,

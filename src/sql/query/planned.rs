@@ -88,6 +88,7 @@ impl PlannedQuery {
     }
 
     /// Runs it and gives all rows.
+    #[cfg(test)]
     pub fn collect(&self, cancel: &Cancel) -> Result<Vec<RecordBatch>> {
         self.run(cancel)?.collect()
     }
