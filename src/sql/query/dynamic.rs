@@ -210,7 +210,10 @@ mod tests {
         };
         let at_least = |least: i64| binary(id(), Operator::GtEq, lit(least));
         let filter = Arc::new(DynamicFilterPhysicalExpr::new(vec![id()], lit(true)));
-        let now = |filter: &Arc<DynamicFilterPhysicalExpr>| snapshot(&[filter.clone() as Arc<dyn PhysicalExpr>], &schema).unwrap();
+        let now = |filter: &Arc<DynamicFilterPhysicalExpr>| {
+            let filter: Arc<dyn PhysicalExpr> = filter.clone();
+            snapshot(&[filter], &schema).unwrap()
+        };
         assert!(now(&filter).implied.is_none() && now(&filter).rest.is_empty());
 
         let values = in_list(id(), vec![lit(7i64), lit(9i64)], &false, &arrow).unwrap();
