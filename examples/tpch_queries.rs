@@ -1,5 +1,12 @@
-//! TPC-H on a store: `tpch_queries load STORE SCALE [BUCKETS]`, `export DIRECTORY SCALE` (Parquet files of the same rows, for
-//! other programs), `explain STORE QUERY`, `run STORE [QUERIES] [RUNS]` (prints the rows of one run, or the times of several as JSON lines).
+//! TPC-H on a store:
+//!
+//!     tpch_queries load STORE SCALE [BUCKETS]
+//!     tpch_queries export DIRECTORY SCALE        the same rows as Parquet files, made without the store
+//!     tpch_queries export-store STORE DIRECTORY  the rows of the store, by INSERT INTO FILES
+//!     tpch_queries run STORE [QUERIES]           prints the rows
+//!     tpch_queries explain STORE QUERY
+//!     tpch_queries time STORE DIRECTORY [QUERIES] [RUNS]
+//!                                                medians beside DataFusion with its defaults on the files, as JSON lines
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
@@ -7,14 +14,13 @@
 mod tables;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use arrow::array::RecordBatch;
+use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use parquet::arrow::ArrowWriter;
 use steledb::Store;
-use steledb::sql::StoreCatalog;
+use steledb::sql::Session;
 
 const DATABASE: &str = "tpch";
 
@@ -25,25 +31,27 @@ fn main() {
         (Some("load"), Some(path), Some(scale), buckets) => {
             let store = Store::create(path).unwrap();
             store.create_database(DATABASE).unwrap();
-            tables::load(
-                &store,
-                DATABASE,
-                scale.parse().unwrap(),
-                buckets.map_or(4, |buckets| buckets.parse().unwrap()),
-            );
+            let buckets = buckets.map_or(4, |buckets| buckets.parse().unwrap());
+            tables::load(&store, DATABASE, scale.parse().unwrap(), buckets);
         }
         (Some("export"), Some(directory), Some(scale), _) => export(Path::new(directory), scale.parse().unwrap()),
-        (Some("run"), Some(path), queries, runs) => {
-            let numbers: Vec<u32> = match queries {
-                None | Some("all") => (1..=22).collect(),
-                Some(list) => list.split(',').map(|number| number.parse().unwrap()).collect(),
-            };
-            run(path, &numbers, runs.map_or(1, |runs| runs.parse().unwrap()));
+        (Some("export-store"), Some(path), Some(directory), _) => export_store(path, directory),
+        (Some("run"), Some(path), queries, _) => run(path, &numbers(queries)),
+        (Some("explain"), Some(path), Some(number), _) => {
+            let rows = session(path).execute(&format!("EXPLAIN ANALYZE {}", text_of(number.parse().unwrap())));
+            print(number.parse().unwrap(), &rows.unwrap().collect().unwrap());
         }
-        (Some("explain"), Some(path), Some(number), _) => explain(path, number.parse().unwrap()),
-        _ => eprintln!(
-            "load STORE SCALE [BUCKETS] | export DIRECTORY SCALE | run STORE [all|1,3,…] [RUNS] | explain STORE QUERY"
-        ),
+        (Some("time"), Some(path), Some(directory), queries) => {
+            time(path, directory, &numbers(queries), argument(4).map_or(5, |runs| runs.parse().unwrap()));
+        }
+        _ => eprintln!("load, export, export-store, run, explain or time: see the head of the source"),
+    }
+}
+
+fn numbers(queries: Option<&str>) -> Vec<u32> {
+    match queries {
+        None | Some("all") => (1..=22).collect(),
+        Some(list) => list.split(',').map(|number| number.parse().unwrap()).collect(),
     }
 }
 
@@ -59,17 +67,21 @@ fn export(directory: &Path, scale: f64) {
     }
 }
 
-fn session(path: &str) -> SessionContext {
-    let store = Store::open_read_only(path, Default::default()).unwrap();
-    let mut config = SessionConfig::new().with_default_catalog_and_schema("store", DATABASE);
-    config.options_mut().sql_parser.parse_float_as_decimal = true;
-    let context = SessionContext::new_with_config(config);
-    context.register_catalog("store", Arc::new(StoreCatalog::new(&store)));
-    context
+fn export_store(path: &str, directory: &str) {
+    let mut session = session(path);
+    for table in tables::TABLES {
+        let sql = format!(
+            "INSERT INTO FILES (\"path\" = \"{directory}/{table}.parquet\", \"format\" = \"parquet\") SELECT * FROM {table}"
+        );
+        session.execute(&sql).unwrap();
+    }
 }
 
-fn threads() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().thread_stack_size(64 << 20).build().unwrap()
+fn session(path: &str) -> Session {
+    let store = Store::open_read_only(path, Default::default()).unwrap();
+    let mut session = Session::new(&store).unwrap();
+    session.use_database(DATABASE).unwrap();
+    session
 }
 
 fn text_of(number: u32) -> String {
@@ -77,44 +89,55 @@ fn text_of(number: u32) -> String {
     std::fs::read_to_string(directory.join(format!("q{number:02}.sql"))).unwrap()
 }
 
-fn explain(path: &str, number: u32) {
-    let (context, sql) = (session(path), format!("EXPLAIN ANALYZE {}", text_of(number)));
-    let runtime = threads();
-    let work = async move { context.sql(&sql).await.unwrap().collect().await.unwrap() };
-    print(number, &runtime.block_on(runtime.spawn(work)).unwrap());
-}
-
-fn run(path: &str, numbers: &[u32], runs: usize) {
-    let (context, runtime) = (session(path), threads());
+fn run(path: &str, numbers: &[u32]) {
+    let mut session = session(path);
     for number in numbers {
-        let sql = text_of(*number);
-        let mut times = Vec::new();
-        for _ in 0..runs {
-            let (context, sql) = (context.clone(), sql.clone());
-            let begin = Instant::now();
-            let work = async move { context.sql(&sql).await.unwrap().collect().await.unwrap() };
-            let rows = runtime.block_on(runtime.spawn(work)).unwrap();
-            times.push(begin.elapsed().as_secs_f64());
-            if runs == 1 {
-                print(*number, &rows);
-            }
-        }
-        times.sort_by(f64::total_cmp);
-        if runs > 1 {
-            let shown: Vec<String> = times.iter().map(|time| format!("{time:.4}")).collect();
-            let median = times[times.len() / 2];
-            println!("{{\"query\": {number}, \"median_seconds\": {median:.4}, \"seconds\": [{}]}}", shown.join(", "));
-        }
+        print(*number, &session.execute(&text_of(*number)).unwrap().collect().unwrap());
     }
 }
 
+/// Each query in turns, so that what else the machine does meets both.
+fn time(path: &str, directory: &str, numbers: &[u32], runs: usize) {
+    let mut session = session(path);
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(64 << 20).build().unwrap();
+    let context = SessionContext::new();
+    for table in tables::TABLES {
+        let file = format!("{directory}/{table}.parquet");
+        runtime.block_on(context.register_parquet(table, file, ParquetReadOptions::default())).unwrap();
+    }
+    for number in numbers {
+        let sql = text_of(*number);
+        let (mut ours, mut plain) = (Vec::new(), Vec::new());
+        for _ in 0..=runs {
+            let begin = Instant::now();
+            let rows = session.execute(&sql).unwrap().collect().unwrap();
+            ours.push(begin.elapsed().as_secs_f64());
+            let (context, sql) = (context.clone(), sql.clone());
+            let begin = Instant::now();
+            let work = async move { context.sql(&sql).await.unwrap().collect().await.unwrap() };
+            let other = runtime.block_on(runtime.spawn(work)).unwrap();
+            plain.push(begin.elapsed().as_secs_f64());
+            let count = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+            assert_eq!(count(&rows), count(&other), "q{number:02}");
+        }
+        println!("{{\"query\": {number}, \"stele\": {:.4}, \"datafusion\": {:.4}}}", median(ours), median(plain));
+    }
+}
+
+/// The first run warms up and does not count.
+fn median(mut times: Vec<f64>) -> f64 {
+    times.remove(0);
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
 /// A line `-- q01`, then a line for each row.
-fn print(number: u32, batches: &[arrow::array::RecordBatch]) {
+fn print(number: u32, batches: &[RecordBatch]) {
     println!("-- q{number:02}");
-    let options = FormatOptions::default();
+    let options = arrow::util::display::FormatOptions::default();
     for batch in batches {
         let columns: Vec<_> =
-            batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+            batch.columns().iter().map(|column| arrow::util::display::ArrayFormatter::try_new(column, &options).unwrap()).collect();
         for row in 0..batch.num_rows() {
             println!("{}", columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join("\t"));
         }

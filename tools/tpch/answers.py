@@ -13,12 +13,12 @@ TABLES = ["region", "nation", "supplier", "customer", "part", "partsupp", "order
 QUERIES = pathlib.Path(__file__).resolve().parents[2] / "tests/integration/tpch"
 
 
-def connect(directory):
-    """A connection that has the exported tables."""
+def connect(directory, kind="TABLE"):
+    """A connection that has the exported tables, in its own form or as views of the files."""
     connection = duckdb.connect()
     for table in TABLES:
         path = (pathlib.Path(directory) / f"{table}.parquet").as_posix()
-        connection.execute(f"CREATE TABLE {table} AS SELECT * FROM read_parquet('{path}')")
+        connection.execute(f"CREATE {kind} {table} AS SELECT * FROM read_parquet('{path}')")
     return connection
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs TPC-H on a store and in DuckDB over the same rows: compares the answers, or with --time the medians.
+"""Runs TPC-H on a store and in DuckDB over the same rows: compares the answers, or with --time the medians, also beside
+DataFusion with its defaults; both of them read the Parquet files.
 
     tools/tpch/compare.py DIR --scale 1 [--time 5] [--queries 1,3,6] [--binary target/release/examples/tpch_queries]
 
@@ -12,7 +13,7 @@ import statistics
 import subprocess
 import time
 
-from answers import connect, rows
+from answers import QUERIES, connect, rows
 
 
 def is_same(found, expected):
@@ -32,7 +33,7 @@ def is_same(found, expected):
 
 def compare(arguments, store, connection, numbers):
     """Prints where the answers differ, and gives how many do."""
-    command = [arguments.binary, "run", store, ",".join(map(str, numbers)), "1"]
+    command = [arguments.binary, "run", store, ",".join(map(str, numbers))]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = {}
     for line in output.splitlines():
@@ -49,19 +50,29 @@ def compare(arguments, store, connection, numbers):
     return wrong
 
 
-def measure(arguments, store, connection, numbers):
-    """Prints the medians of both."""
-    command = [arguments.binary, "run", store, ",".join(map(str, numbers)), str(arguments.time)]
+def measure(arguments, store, exported, connection, numbers):
+    """Prints the medians of all three."""
+    command = [arguments.binary, "time", store, exported, ",".join(map(str, numbers)), str(arguments.time)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    totals = [0.0, 0.0, 0.0]
     for line in output.splitlines():
-        ours = json.loads(line)
+        found = json.loads(line)
+        sql = (QUERIES / f"q{found['query']:02}.sql").read_text()
         times = []
-        for _ in range(arguments.time):
+        for _ in range(arguments.time + 1):
             begin = time.perf_counter()
-            rows(connection, ours["query"])
+            connection.execute(sql).fetchall()
             times.append(time.perf_counter() - begin)
-        theirs, mine = statistics.median(times), ours["median_seconds"]
-        print(f"q{ours['query']:02}: {mine:.3f} s, DuckDB {theirs:.3f} s, {mine / theirs:.2f} times as long")
+        medians = [found["stele"], found["datafusion"], statistics.median(times[1:])]
+        totals = [total + median for total, median in zip(totals, medians)]
+        report(f"q{found['query']:02}", medians)
+    report("all", totals)
+
+
+def report(name, times):
+    stele, datafusion, duck = times
+    print(f"{name}: {stele:.3f} s, DataFusion {datafusion:.3f} s ({stele / datafusion:.2f}x), "
+          f"DuckDB {duck:.3f} s ({stele / duck:.2f}x)", flush=True)
 
 
 def main():
@@ -78,11 +89,11 @@ def main():
     if not pathlib.Path(store).exists():
         subprocess.run([arguments.binary, "load", store, arguments.scale], check=True)
     if not pathlib.Path(exported).exists():
-        subprocess.run([arguments.binary, "export", exported, arguments.scale], check=True)
-    connection = connect(exported)
+        subprocess.run([arguments.binary, "export-store", store, exported], check=True)
+    connection = connect(exported, "VIEW" if arguments.time else "TABLE")
     numbers = [int(number) for number in arguments.queries.split(",")]
     if arguments.time > 1:
-        measure(arguments, store, connection, numbers)
+        measure(arguments, store, exported, connection, numbers)
         return
     raise SystemExit(1 if compare(arguments, store, connection, numbers) else 0)
 

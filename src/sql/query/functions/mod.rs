@@ -2,7 +2,6 @@
 //! others (`rules`), and those of a session (`rewrite`).
 
 mod date_text;
-mod number;
 mod operators;
 mod time;
 
@@ -13,6 +12,7 @@ use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
+use datafusion::functions::math;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 pub(super) use operators::Operators;
@@ -30,8 +30,17 @@ struct ColumnFunction {
 
 /// All of them.
 pub(super) fn all() -> Vec<Arc<ScalarUDF>> {
-    let functions = date_text::functions().into_iter().chain(time::functions()).chain(number::functions());
-    functions.map(|function| Arc::new(ScalarUDF::new_from_impl(function))).collect()
+    let functions = date_text::functions().into_iter().chain(time::functions());
+    let functions = functions.map(|function| Arc::new(ScalarUDF::new_from_impl(function)));
+    functions.chain(other_names()).collect()
+}
+
+/// Functions of DataFusion that MySQL calls otherwise.
+fn other_names() -> [Arc<ScalarUDF>; 2] {
+    let named = |function: Arc<ScalarUDF>, name: &'static str| {
+        Arc::new(function.as_ref().clone().with_aliases([name]))
+    };
+    [named(math::signum(), "sign"), named(math::trunc(), "truncate")]
 }
 
 impl ColumnFunction {
