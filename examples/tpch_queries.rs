@@ -136,8 +136,11 @@ fn print(number: u32, batches: &[RecordBatch]) {
     println!("-- q{number:02}");
     let options = arrow::util::display::FormatOptions::default();
     for batch in batches {
-        let columns: Vec<_> =
-            batch.columns().iter().map(|column| arrow::util::display::ArrayFormatter::try_new(column, &options).unwrap()).collect();
+        let columns: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| arrow::util::display::ArrayFormatter::try_new(column, &options).unwrap())
+            .collect();
         for row in 0..batch.num_rows() {
             println!("{}", columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join("\t"));
         }

@@ -51,6 +51,8 @@
 //! - [`snapshot`], [`backup`], [`restore`]: keeping, copying away, bringing back.
 //! - [`check`]: whether a store, a snapshot or a repository is sound, and what exactly is not.
 //! - [`drill`]: restoring a backup into a scratch directory, only to prove that it can be.
+//! - [`job`]: backups and restores that go on by themselves, are written down and survive a crash.
+//! - `sql`: StarRocks' statements, in `Store::sql` or a `Session`, with DataFusion for queries.
 //! - [`repository`]: where backups lie; a place of another kind is an implementation of
 //!   [`ObjectStorage`](repository::ObjectStorage).
 //! - [`progress`]: watching and cancelling what takes long.

@@ -37,9 +37,7 @@ pub(super) fn all() -> Vec<Arc<ScalarUDF>> {
 
 /// Functions of DataFusion that MySQL calls otherwise.
 fn other_names() -> [Arc<ScalarUDF>; 2] {
-    let named = |function: Arc<ScalarUDF>, name: &'static str| {
-        Arc::new(function.as_ref().clone().with_aliases([name]))
-    };
+    let named = |function: Arc<ScalarUDF>, name: &'static str| Arc::new(function.as_ref().clone().with_aliases([name]));
     [named(math::signum(), "sign"), named(math::trunc(), "truncate")]
 }
 
