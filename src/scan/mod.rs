@@ -2,6 +2,8 @@
 //! out are not read; what is read was checked.
 
 mod plan;
+#[cfg(feature = "sql")]
+mod query;
 mod run;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,11 +16,11 @@ pub use crate::segment::Access;
 
 use crate::error::{Error, Result};
 use crate::id::{PartitionId, Version};
-use crate::predicate::{BoundPredicate, Predicate};
+use crate::predicate::Predicate;
 use crate::segment::SegmentPart;
 use crate::store::{Store, Table};
 use crate::table::{LiveTable, TableVersion};
-use plan::{choose_segments, may_match};
+use plan::choose_segments;
 pub(crate) use run::UnitBatches;
 use run::{ScanSegment, Shared, run_units};
 
@@ -193,18 +195,6 @@ impl ScanBuilder {
         }
     }
 
-    /// What errors call it.
-    pub(crate) fn named(mut self, what: String) -> ScanBuilder {
-        self.what = what;
-        self
-    }
-
-    /// Only rows of these partitions, ascending.
-    pub(crate) fn partitions(mut self, partitions: Arc<[PartitionId]>) -> ScanBuilder {
-        self.partitions = Some(partitions);
-        self
-    }
-
     /// Only these columns, in this order; none gives batches that only have a number of rows.
     pub fn columns<S: AsRef<str>>(mut self, columns: &[S]) -> ScanBuilder {
         self.columns = Some(columns.iter().map(|name| name.as_ref().to_owned()).collect());
@@ -351,20 +341,6 @@ impl ScanUnit {
     /// The batches of this piece in order.
     pub fn run(&self) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
         Ok(Box::new(UnitBatches::open(self, self.shared.limit, None)?))
-    }
-
-    /// Rows before the predicate, about: its share of the segment.
-    pub(crate) fn rows(&self) -> u64 {
-        self.segment.meta.rows / self.part.of
-    }
-
-    /// The same with a further predicate, bound to the schema of the version; `None` if bounds that are known of the segment
-    /// rule all its rows out.
-    pub(crate) fn run_where(&self, further: &BoundPredicate) -> Result<Option<UnitBatches>> {
-        if !may_match(&self.shared.version, &self.segment.meta, further)? {
-            return Ok(None);
-        }
-        UnitBatches::open(self, self.shared.limit, Some(further)).map(Some)
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) fn choose_segments(
 }
 
 /// Whether a segment of a version may hold rows to keep, by the bounds of its partition and its statistics.
+#[cfg(feature = "sql")]
 pub(super) fn may_match(version: &TableVersion, segment: &SegmentMeta, predicate: &BoundPredicate) -> Result<bool> {
     let partition = version.partitions.get(&segment.name.partition);
     let partition_may = partition.is_none_or(|found| partition_may_match(found, &version.schema, predicate));

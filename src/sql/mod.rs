@@ -15,8 +15,7 @@ mod system;
 mod text_rows;
 
 pub use answer::{Answer, Batches};
-#[cfg(feature = "cli")]
-pub(crate) use parser::is_complete;
+pub use parser::is_complete;
 pub use query::{StoreCatalog, StoreTable};
 #[cfg(feature = "cli")]
 pub(crate) use session::only_reads;

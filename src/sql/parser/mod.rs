@@ -101,7 +101,12 @@ pub(crate) fn parse_query(text: &str) -> Result<Query> {
 }
 
 /// Whether a prompt has all of what is being typed: no statement is begun that no semicolon ends, and no comment is open.
-pub(crate) fn is_complete(text: &str) -> bool {
+///
+/// ```
+/// use steledb::sql::is_complete;
+/// assert!(is_complete("SELECT 1;") && !is_complete("SELECT ';'") && !is_complete("SELECT 1; /* and"));
+/// ```
+pub fn is_complete(text: &str) -> bool {
     let mut splitter = Splitter::new(text);
     splitter.by_ref().all(|piece| piece.is_ended) && !splitter.is_in_comment()
 }
