@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType as ArrowType, Field, FieldRef, SchemaRef, TimeUnit};
-use datafusion::common::TableReference;
+use datafusion::catalog::TableFunctionArgs;
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::{DFSchema, TableReference};
 use datafusion::datasource::{cte_worktable::CteWorkTable, provider_as_source};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::planner::{
     ContextProvider, ExprPlanner, PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
     TypePlanner,
 };
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
-    AggregateUDF, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
 };
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, Statement as SqlStatement, TableFactor};
 
@@ -48,6 +51,18 @@ impl ContextProvider for Names {
             return Err(outward(Error::not_found(error)));
         }
         self.resolver.source((name.schema(), name.table()), &[], None).map_err(outward)
+    }
+
+    fn get_table_function_source(&self, name: &str, args: Vec<Expr>) -> DataFusionResult<Arc<dyn TableSource>> {
+        let state = &self.resolver.statement.state;
+        let Some(function) = state.table_functions().get(&name.to_lowercase()) else {
+            return Err(outward(Error::not_found(format!("there is no table function {name:?}"))));
+        };
+        let context = SimplifyContext::builder().with_config_options(state.config_options().clone()).build();
+        let (simplifier, schema) = (ExprSimplifier::new(context), DFSchema::empty());
+        let constant = |arg| simplifier.coerce(arg, &schema).and_then(|arg| simplifier.simplify(arg));
+        let args = args.into_iter().map(constant).collect::<DataFusionResult<Vec<_>>>()?;
+        function.create_table_provider_with_args(TableFunctionArgs::new(&args, state)).map(provider_as_source)
     }
 
     fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> DataFusionResult<Arc<dyn TableSource>> {
