@@ -50,11 +50,15 @@ impl Executor<'_> {
     /// Views are listed with the tables, as StarRocks does.
     fn show_tables(&self, database: Option<&Name>, full: bool, filter: Option<&Filter>) -> Result<Answer> {
         let database = self.database_or_current(database)?;
+        let tables = self.store.tables(database.as_str())?.into_iter().map(|name| (name, "BASE TABLE"));
+        let views = self.store.views(database.as_str())?.into_iter().map(|name| (name, "VIEW"));
         let mut names: Vec<(Name, &str)> = Vec::new();
-        names.extend(self.store.tables(database.as_str())?.into_iter().map(|name| (name, "BASE TABLE")));
-        names.extend(self.store.views(database.as_str())?.into_iter().map(|name| (name, "VIEW")));
+        for (name, kind) in tables.chain(views) {
+            if is_wanted(name.as_str(), filter)? {
+                names.push((name, kind));
+            }
+        }
         names.sort();
-        names.retain(|(name, _)| is_wanted(name.as_str(), filter).unwrap_or(true));
         // The name of the column has that of the database in it, so it cannot be one of a fixed list.
         let column = format!("Tables_in_{database}");
         let batch = match full {
