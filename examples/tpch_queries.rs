@@ -7,6 +7,9 @@
 //!     tpch_queries explain STORE QUERY
 //!     tpch_queries time STORE DIRECTORY [QUERIES] [RUNS]
 //!                                                medians beside DataFusion with its defaults on the files, as JSON lines
+//!     tpch_queries ranges STORE DIRECTORY [RUNS]
+//!                                                the same of a month, and of orders by number, of lineitem: partitioned, as
+//!                                                one table without partitions (made if it is not there), and the file
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
@@ -44,7 +47,10 @@ fn main() {
         (Some("time"), Some(path), Some(directory), queries) => {
             time(path, directory, &numbers(queries), argument(4).map_or(5, |runs| runs.parse().unwrap()));
         }
-        _ => eprintln!("load, export, export-store, run, explain or time: see the head of the source"),
+        (Some("ranges"), Some(path), Some(directory), runs) => {
+            ranges(path, directory, runs.map_or(5, |runs| runs.parse().unwrap()));
+        }
+        _ => eprintln!("load, export, export-store, run, explain, time or ranges: see the head of the source"),
     }
 }
 
@@ -122,6 +128,67 @@ fn time(path: &str, directory: &str, numbers: &[u32], runs: usize) {
         }
         println!("{{\"query\": {number}, \"stele\": {:.4}, \"datafusion\": {:.4}}}", median(ours), median(plain));
     }
+}
+
+/// Statements about one month, and about one order, of which each run asks for as many as there are numbers.
+const MONTH: &str = "SELECT count(*), sum(l_extendedprice * l_discount), max(l_comment) FROM lineitem \
+                     WHERE l_shipdate >= DATE '1995-03-01' AND l_shipdate < DATE '1995-04-01'";
+const ORDER: &str = "SELECT * FROM lineitem WHERE l_orderkey = ";
+const ORDERS: [u64; 5] = [1, 9_999_975, 20_000_002, 31_234_567, 59_999_999];
+
+fn ranges(path: &str, directory: &str, runs: usize) {
+    make_whole(path);
+    let mut session = session(path);
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(64 << 20).build().unwrap();
+    let context = SessionContext::new();
+    let file = format!("{directory}/lineitem.parquet");
+    runtime.block_on(context.register_parquet("lineitem", file, ParquetReadOptions::default())).unwrap();
+    let orders = ORDERS.map(|number| format!("{ORDER}{number}"));
+    for (name, statements) in [("month", &[MONTH.to_owned()][..]), ("order", &orders)] {
+        let (mut ours, mut whole, mut plain) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..=runs {
+            let mut rows = [0, 0, 0];
+            let count = |batches: Vec<RecordBatch>| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+            let mut of_session = |from: &str| {
+                let begin = Instant::now();
+                let all = statements
+                    .iter()
+                    .map(|sql| session.execute(&sql.replace("FROM lineitem", from)).unwrap().collect().unwrap());
+                let rows = all.map(count).sum();
+                (begin.elapsed().as_secs_f64(), rows)
+            };
+            let (seconds, found) = of_session("FROM lineitem");
+            ours.push(seconds);
+            rows[0] = found;
+            let (seconds, found) = of_session("FROM lineitem_whole");
+            whole.push(seconds);
+            rows[1] = found;
+            let begin = Instant::now();
+            for sql in statements {
+                let (context, sql) = (context.clone(), sql.clone());
+                let work = async move { context.sql(&sql).await.unwrap().collect().await.unwrap() };
+                rows[2] += count(runtime.block_on(runtime.spawn(work)).unwrap());
+            }
+            plain.push(begin.elapsed().as_secs_f64());
+            assert!(rows[0] > 0 && rows.iter().all(|found| *found == rows[0]), "{name}: {rows:?}");
+        }
+        println!(
+            "{{\"statements\": \"{name}\", \"stele\": {:.4}, \"stele_whole\": {:.4}, \"datafusion\": {:.4}}}",
+            median(ours),
+            median(whole),
+            median(plain)
+        );
+    }
+}
+
+/// Lineitem without partitions, sorted by order.
+fn make_whole(path: &str) {
+    let store = Store::open(path).unwrap();
+    let mut session = Session::new(&store).unwrap();
+    session.use_database(DATABASE).unwrap();
+    let create = "CREATE TABLE IF NOT EXISTS lineitem_whole DISTRIBUTED BY HASH(l_orderkey) BUCKETS 4 \
+                  ORDER BY (l_orderkey, l_linenumber) AS SELECT * FROM lineitem";
+    session.execute(create).unwrap();
 }
 
 /// The first run warms up and does not count.

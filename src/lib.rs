@@ -103,6 +103,7 @@ pub use clock::Clock;
 pub use delta::{RecycledPartition, TableMetadata};
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
+pub use format::View;
 pub use gc::CollectReport;
 pub use id::*;
 pub use predicate::{Comparison, Predicate};

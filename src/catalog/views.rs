@@ -1,17 +1,17 @@
-//! Views as pure functions from catalog to catalog. A view is a name and a text; whether the text is a query is for who
-//! runs it. Tables and views of a database share their names.
+//! Views as pure functions from catalog to catalog. A view is a name and a text, with a comment; whether the text is a query is for
+//! who runs it. Tables and views of a database share their names.
 
 use crate::catalog::ddl::{self, check_name_free, entry_of, listed};
 use crate::error::{Error, Result};
-use crate::format::CatalogState;
+use crate::format::{CatalogState, View};
 use crate::id::Name;
 use crate::limits::VIEW_BYTES_MAX;
 
-/// The text of the view of this name.
-pub fn view<'a>(state: &'a CatalogState, database: &str, name: &str) -> Result<&'a str> {
+/// The view of this name.
+pub fn view<'a>(state: &'a CatalogState, database: &str, name: &str) -> Result<&'a View> {
     let entry = ddl::database(state, database)?;
     let found = entry.views.iter().find(|(key, _)| key.as_str() == name);
-    found.map(|(_, sql)| sql.as_str()).ok_or_else(|| {
+    found.map(|(_, view)| view).ok_or_else(|| {
         let why = match entry.tables.keys().any(|key| key.as_str() == name) {
             true => format!("{name:?} of database {database:?} is a table, not a view"),
             false => format!("view {name:?} does not exist in database {database:?}"),
@@ -21,24 +21,28 @@ pub fn view<'a>(state: &'a CatalogState, database: &str, name: &str) -> Result<&
 }
 
 /// CREATE VIEW.
-pub fn create_view(state: &CatalogState, database: &str, name: &Name, sql: &str) -> Result<CatalogState> {
-    check_text(name, sql)?;
+pub fn create_view(state: &CatalogState, database: &str, name: &Name, view: &View) -> Result<CatalogState> {
+    check_view(name, view)?;
     check_name_free(ddl::database(state, database)?, database, name)?;
-    Ok(with_view(state, database, name, sql))
+    Ok(with_view(state, database, name, view.clone()))
 }
 
-/// ALTER VIEW … AS.
+/// ALTER VIEW … AS: it keeps its comment.
 pub fn alter_view(state: &CatalogState, database: &str, name: &Name, sql: &str) -> Result<CatalogState> {
-    check_text(name, sql)?;
-    view(state, database, name.as_str())?;
-    Ok(with_view(state, database, name, sql))
+    let before = view(state, database, name.as_str())?;
+    let view = View { sql: sql.to_owned(), comment: before.comment.clone() };
+    check_view(name, &view)?;
+    Ok(with_view(state, database, name, view))
 }
 
 /// CREATE OR REPLACE VIEW.
-pub fn create_or_replace_view(state: &CatalogState, database: &str, name: &Name, sql: &str) -> Result<CatalogState> {
+pub fn create_or_replace_view(state: &CatalogState, database: &str, name: &Name, view: &View) -> Result<CatalogState> {
     match ddl::database(state, database)?.views.contains_key(name) {
-        true => alter_view(state, database, name, sql),
-        false => create_view(state, database, name, sql),
+        true => {
+            check_view(name, view)?;
+            Ok(with_view(state, database, name, view.clone()))
+        }
+        false => create_view(state, database, name, view),
     }
 }
 
@@ -55,35 +59,39 @@ pub fn drop_view(state: &CatalogState, database: &str, name: &str) -> Result<Cat
 /// The rule that the texts of all views and their names keep, if one breaks it.
 pub(super) fn check(state: &CatalogState) -> std::result::Result<(), String> {
     for (database, entry) in &state.databases {
-        for (name, sql) in &entry.views {
+        for (name, view) in &entry.views {
             if entry.tables.contains_key(name) {
                 return Err(format!("{database}.{name} is a table and a view"));
             }
-            check_text(name, sql).map_err(|error| error.to_string())?;
+            check_view(name, view).map_err(|error| error.to_string())?;
         }
     }
     Ok(())
 }
 
-fn with_view(state: &CatalogState, database: &str, name: &Name, sql: &str) -> CatalogState {
+fn with_view(state: &CatalogState, database: &str, name: &Name, view: View) -> CatalogState {
     let mut next = state.clone();
     if let Some(entry) = entry_of(&mut next, database) {
-        entry.views.insert(name.clone(), sql.to_owned());
+        entry.views.insert(name.clone(), view);
     }
     next
 }
 
-fn check_text(name: &Name, sql: &str) -> Result<()> {
-    if sql.trim().is_empty() {
+fn check_view(name: &Name, view: &View) -> Result<()> {
+    if view.sql.trim().is_empty() {
         return Err(Error::invalid(format!("view {name:?} has no text: give it a query")));
     }
-    match sql.len() <= VIEW_BYTES_MAX {
-        true => Ok(()),
-        false => Err(Error::invalid(format!(
-            "the text of view {name:?} has {} bytes, at most {VIEW_BYTES_MAX} are allowed: make several views of it",
-            sql.len()
-        ))),
+    for (what, text, way_out) in
+        [("text", &view.sql, "make several views of it"), ("comment", &view.comment, "shorten it")]
+    {
+        if text.len() > VIEW_BYTES_MAX {
+            return Err(Error::invalid(format!(
+                "the {what} of view {name:?} has {} bytes, at most {VIEW_BYTES_MAX} are allowed: {way_out}",
+                text.len()
+            )));
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -100,7 +108,7 @@ mod tests {
     fn with_table_and_view() -> CatalogState {
         let state = ddl::create_database(&CatalogState::default(), &name("d")).unwrap();
         let state = ddl::create_table(&state, "d", &name("t"), TableId::random(&IdSource::seeded(1))).unwrap();
-        create_view(&state, "d", &name("v"), "SELECT 1").unwrap()
+        create_view(&state, "d", &name("v"), &"SELECT 1".into()).unwrap()
     }
 
     #[test]
@@ -110,9 +118,9 @@ mod tests {
             let error = result.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
         };
-        taken(create_view(&state, "d", &name("v"), "SELECT 2"));
-        taken(create_view(&state, "d", &name("t"), "SELECT 2"));
-        taken(create_or_replace_view(&state, "d", &name("t"), "SELECT 2"));
+        taken(create_view(&state, "d", &name("v"), &"SELECT 2".into()));
+        taken(create_view(&state, "d", &name("t"), &"SELECT 2".into()));
+        taken(create_or_replace_view(&state, "d", &name("t"), &"SELECT 2".into()));
         taken(ddl::create_table(&state, "d", &name("v"), TableId::random(&IdSource::seeded(2))));
         taken(ddl::rename_table(&state, "d", "t", &name("v")));
         let mut both = state.clone();
@@ -123,10 +131,10 @@ mod tests {
     #[test]
     fn a_view_is_replaced_altered_and_dropped_by_its_name() {
         let state = with_table_and_view();
-        let replaced = create_or_replace_view(&state, "d", &name("v"), "SELECT 2").unwrap();
-        assert_eq!(view(&replaced, "d", "v").unwrap(), "SELECT 2");
+        let replaced = create_or_replace_view(&state, "d", &name("v"), &"SELECT 2".into()).unwrap();
+        assert_eq!(view(&replaced, "d", "v").unwrap().sql, "SELECT 2");
         let altered = alter_view(&replaced, "d", &name("v"), "SELECT 3").unwrap();
-        assert_eq!(view(&altered, "d", "v").unwrap(), "SELECT 3");
+        assert_eq!(view(&altered, "d", "v").unwrap().sql, "SELECT 3");
         let dropped = drop_view(&altered, "d", "v").unwrap();
         for error in [
             view(&dropped, "d", "v").unwrap_err(),
@@ -139,12 +147,25 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_stays_when_the_text_is_altered_and_goes_when_the_view_is_replaced() {
+        let commented = View { comment: "one".to_owned(), ..View::from("SELECT 1") };
+        let state = create_or_replace_view(&with_table_and_view(), "d", &name("v"), &commented).unwrap();
+        let altered = alter_view(&state, "d", &name("v"), "SELECT 2").unwrap();
+        assert_eq!(view(&altered, "d", "v").unwrap(), &View { sql: "SELECT 2".to_owned(), ..commented });
+        let replaced = create_or_replace_view(&altered, "d", &name("v"), &"SELECT 3".into()).unwrap();
+        assert_eq!(view(&replaced, "d", "v").unwrap(), &View::from("SELECT 3"));
+    }
+
+    #[test]
     fn a_view_without_text_or_with_too_long_a_one_is_refused() {
         let state = with_table_and_view();
         for text in ["", " \n", &"x".repeat(VIEW_BYTES_MAX + 1)] {
-            assert!(create_view(&state, "d", &name("w"), text).unwrap_err().is(ErrorKind::Invalid));
+            assert!(create_view(&state, "d", &name("w"), &text.into()).unwrap_err().is(ErrorKind::Invalid));
             assert!(alter_view(&state, "d", &name("v"), text).unwrap_err().is(ErrorKind::Invalid));
         }
-        create_view(&state, "d", &name("w"), &"x".repeat(VIEW_BYTES_MAX)).unwrap();
+        let long = View::from("x".repeat(VIEW_BYTES_MAX).as_str());
+        create_view(&state, "d", &name("w"), &long).unwrap();
+        let commented = View { comment: "x".repeat(VIEW_BYTES_MAX + 1), ..View::from("SELECT 1") };
+        assert!(create_view(&state, "d", &name("w"), &commented).unwrap_err().to_string().contains("comment"));
     }
 }

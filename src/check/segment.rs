@@ -26,7 +26,7 @@ pub(super) fn check_segment(
 ) -> Result<u64> {
     phase.check()?;
     // Opening checks length, tail and footer.
-    let reader = SegmentReader::open(fs, path, segment, schema, Access::Read)?;
+    let reader = SegmentReader::open(fs, path, segment, schema, Access::Read, None)?;
     let tail_bytes = segment.size_bytes - segment.tail.offset;
     if level == CheckLevel::Fast {
         phase.advance(1, tail_bytes);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::check::Damage;
 use crate::drill::DrilledTable;
 use crate::error::Result;
-use crate::format::{Manifest, ManifestPartition, ManifestTable};
+use crate::format::{Manifest, ManifestPartition, ManifestTable, View};
 use crate::id::Name;
 use crate::schema::{ColumnFingerprints, TableSchema};
 use crate::snapshot::Selection;
@@ -17,7 +17,7 @@ use crate::table::{PartitionVersion, TableVersion};
 /// Everything that a store holds, by database and name.
 pub(super) struct Restored {
     pub tables: BTreeMap<(Name, Name), Arc<TableVersion>>,
-    pub views: BTreeMap<(Name, Name), String>,
+    pub views: BTreeMap<(Name, Name), View>,
 }
 
 impl Restored {
@@ -29,7 +29,7 @@ impl Restored {
                 let version = store.table(database.as_str(), name.as_str())?.version();
                 restored.tables.insert((database.clone(), name.clone()), version);
             }
-            let views = entry.views.iter().map(|(name, sql)| ((database.clone(), name.clone()), sql.clone()));
+            let views = entry.views.iter().map(|(name, view)| ((database.clone(), name.clone()), view.clone()));
             restored.views.extend(views);
         }
         Ok(restored)
@@ -69,7 +69,7 @@ fn compare_views<'a>(
     chosen.filter_map(|view| {
         let problem = match restored.views.get(&(view.database.clone(), view.name.clone())) {
             None => "it was not restored",
-            Some(sql) if *sql != view.sql => "its text is not that of the backup",
+            Some(found) if *found != view.view() => "its text or comment is not that of the backup",
             Some(_) => return None,
         };
         Some(damage("view", &view.database, &view.name, problem.to_owned()))
@@ -209,13 +209,18 @@ mod tests {
         let label = Label::new("noon").unwrap();
         store.create_snapshot(&label, &Selection::Store, &Observer::silent()).unwrap();
         let mut manifest = store.snapshot_manifest(&label).unwrap();
-        manifest.views.push(ManifestView { database: name("sales"), name: name("ids"), sql: "SELECT 1".to_owned() });
+        manifest.views.push(ManifestView {
+            database: name("sales"),
+            name: name("ids"),
+            sql: "SELECT 1".to_owned(),
+            comment: String::new(),
+        });
         (store, manifest)
     }
 
     fn restored(store: &Store) -> Restored {
         let mut restored = Restored::of(store).unwrap();
-        restored.views.insert((name("sales"), name("ids")), "SELECT 1".to_owned());
+        restored.views.insert((name("sales"), name("ids")), "SELECT 1".into());
         restored
     }
 
@@ -253,9 +258,12 @@ mod tests {
         found.views.clear();
         let (_, problems) = outcome(&manifest, &Selection::Store, &found);
         assert_eq!(problems, ["view sales.ids: it was not restored"]);
-        found.views.insert((name("sales"), name("ids")), "SELECT 2".to_owned());
+        found.views.insert((name("sales"), name("ids")), "SELECT 2".into());
         let (_, problems) = outcome(&manifest, &Selection::Database(name("sales")), &found);
-        assert!(problems.contains(&"view sales.ids: its text is not that of the backup".to_owned()), "{problems:?}");
+        assert!(
+            problems.contains(&"view sales.ids: its text or comment is not that of the backup".to_owned()),
+            "{problems:?}"
+        );
     }
 
     #[test]

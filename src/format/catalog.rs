@@ -136,9 +136,32 @@ impl KeepTimes {
 pub struct DatabaseEntry {
     /// Tables by name.
     pub tables: BTreeMap<Name, TableEntry>,
-    /// Views by name: their SQL text.
+    /// Views by name.
     #[serde(default)]
-    pub views: BTreeMap<Name, String>,
+    pub views: BTreeMap<Name, View>,
+}
+
+/// A view.
+///
+/// ```
+/// use steledb::View;
+/// let view = View { comment: "all there is".to_owned(), ..View::from("SELECT * FROM orders") };
+/// assert_eq!(view.sql, "SELECT * FROM orders");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct View {
+    /// Its SQL text.
+    pub sql: String,
+    /// What it is for. Left out if empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+}
+
+impl From<&str> for View {
+    fn from(sql: &str) -> View {
+        View { sql: sql.to_owned(), comment: String::new() }
+    }
 }
 
 /// A table.
@@ -259,7 +282,7 @@ pub struct UndoTable {
 /// use steledb::Name;
 /// use steledb::format::UndoView;
 /// let (database, name) = (Name::new("sales")?, Name::new("revenue")?);
-/// let replaced = UndoView { database, name, before: Some("SELECT 1".to_owned()) };
+/// let replaced = UndoView { database, name, before: Some("SELECT 1".into()) };
 /// assert!(replaced.before.is_some());
 /// # Ok::<(), steledb::Error>(())
 /// ```
@@ -270,6 +293,6 @@ pub struct UndoView {
     pub database: Name,
     /// Its name.
     pub name: Name,
-    /// Its SQL text before; `None` if there was none.
-    pub before: Option<String>,
+    /// What it was before; `None` if there was none.
+    pub before: Option<View>,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::format::View;
 use crate::id::{Label, LineageId, Name, Nonce, PartitionId, StoreId, TableId, Version};
 use crate::limits::{BUCKETS_MAX, PARTITIONS_MAX, VIEW_BYTES_MAX};
 use crate::schema::{ColumnFingerprints, PartitionMeta, TableSchema, first_overlap};
@@ -159,7 +160,7 @@ pub struct ManifestSegment {
 /// use steledb::Name;
 /// use steledb::format::ManifestView;
 /// let sql = "SELECT id FROM orders".to_owned();
-/// let view = ManifestView { database: Name::new("sales")?, name: Name::new("ids")?, sql };
+/// let view = ManifestView { database: Name::new("sales")?, name: Name::new("ids")?, sql, comment: String::new() };
 /// # Ok::<(), steledb::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,6 +172,16 @@ pub struct ManifestView {
     pub name: Name,
     /// Its SQL text.
     pub sql: String,
+    /// Its comment. Left out if empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+}
+
+impl ManifestView {
+    /// As the catalog has it.
+    pub fn view(&self) -> View {
+        View { sql: self.sql.clone(), comment: self.comment.clone() }
+    }
 }
 
 /// The compact JSON form of [`SegmentMeta`]: `[partition,bucket,"rowset",number,size_bytes,rows,"digest",
@@ -252,7 +263,8 @@ impl Manifest {
             let found =
                 self.tables.binary_search_by(|table| (&table.database, &table.name).cmp(&(&view.database, &view.name)));
             require(found.is_err(), || of("a table has the same name"))?;
-            require(view.sql.len() <= VIEW_BYTES_MAX, || of("its text is too long"))?;
+            let longest = view.sql.len().max(view.comment.len());
+            require(longest <= VIEW_BYTES_MAX, || of("its text or comment is too long"))?;
         }
         Ok(())
     }

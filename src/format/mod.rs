@@ -12,7 +12,7 @@ mod store;
 
 pub use catalog::{
     CatalogRecord, CatalogState, DatabaseEntry, KeepTimes, RepositoryEntry, RestoredJob, TableEntry, UndoEntry,
-    UndoTable, UndoView,
+    UndoTable, UndoView, View,
 };
 pub use envelope::{DocumentKind, decode_document, encode_document};
 pub(crate) use job::{

@@ -37,7 +37,7 @@ pub fn segment(bytes: &[u8]) {
     let path = Path::new("/segment");
     let fs = sim.fs();
     let Ok(Put::Created) = fs.put_new(path, Path::new("/temporary"), &file) else { return };
-    let Ok(reader) = SegmentReader::open(&fs, path, &meta, &schema, Access::Read) else { return };
+    let Ok(reader) = SegmentReader::open(&fs, path, &meta, &schema, Access::Read, None) else { return };
     let options = SegmentScanOptions {
         projection: schema.columns.iter().map(|column| column.id).collect(),
         predicate: None,

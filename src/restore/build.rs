@@ -172,6 +172,7 @@ impl<'a> TableBuild<'a> {
                 &segment,
                 &self.plan.source.schema,
                 crate::segment::Access::Read,
+                None,
             )
             .map(drop)
         };

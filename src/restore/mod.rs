@@ -270,7 +270,7 @@ impl Store {
         let view = |view: &ViewPlan<'_>| ViewSwap {
             database: view.database.clone(),
             name: view.name.clone(),
-            sql: Some(view.source.sql.clone()),
+            view: Some(view.source.view()),
         };
         let swaps = Swaps { tables: builds.iter().map(table).collect(), views: views.iter().map(view).collect() };
         let undo = UndoId::random(&environment.ids);

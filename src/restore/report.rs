@@ -53,9 +53,9 @@ pub struct RestoredTable {
 /// store.alter_view("sales", "one", "SELECT 2")?;
 /// let report = store.restore(&repository, &RestoreOptions::new(monday))?;
 /// assert!(report.views[0].replaced);
-/// assert_eq!(store.view("sales", "one")?, "SELECT 1");
+/// assert_eq!(store.view("sales", "one")?.sql, "SELECT 1");
 /// store.undo(report.undo.unwrap())?;
-/// assert_eq!(store.view("sales", "one")?, "SELECT 2");
+/// assert_eq!(store.view("sales", "one")?.sql, "SELECT 2");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

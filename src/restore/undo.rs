@@ -2,7 +2,7 @@
 //! catalog file.
 
 use crate::error::{Error, Result};
-use crate::format::{CatalogState, TableEntry, UndoEntry, UndoTable, UndoView};
+use crate::format::{CatalogState, TableEntry, UndoEntry, UndoTable, UndoView, View};
 use crate::id::{Name, TableId, UndoId};
 
 /// What a name shall stand for.
@@ -23,8 +23,8 @@ pub(super) struct ViewSwap {
     pub database: Name,
     /// The name.
     pub name: Name,
-    /// The SQL text; `None` = the name goes away.
-    pub sql: Option<String>,
+    /// What it shall be; `None` = the name goes away.
+    pub view: Option<View>,
 }
 
 /// All names of one change.
@@ -99,15 +99,15 @@ fn set_name(state: &mut CatalogState, swap: &Swap) -> Result<Option<TableId>> {
     Ok(found)
 }
 
-fn set_view(state: &mut CatalogState, swap: &ViewSwap) -> Result<Option<String>> {
-    let ViewSwap { database, name, sql } = swap;
+fn set_view(state: &mut CatalogState, swap: &ViewSwap) -> Result<Option<View>> {
+    let ViewSwap { database, name, view } = swap;
     let entry = state.databases.entry(database.clone()).or_default();
-    match sql {
+    match view {
         // The plan looked for tables of these names; one may have come since.
         Some(_) if entry.tables.contains_key(name) => Err(Error::already_exists(format!(
             "a table {database}.{name} has the name of a view to bring back: rename the table first"
         ))),
-        Some(sql) => Ok(entry.views.insert(name.clone(), sql.clone())),
+        Some(view) => Ok(entry.views.insert(name.clone(), view.clone())),
         None => Ok(entry.views.remove(name)),
     }
 }
@@ -130,7 +130,7 @@ pub(super) fn take_undo(state: &mut CatalogState, undo: UndoId, now_ms: i64) -> 
     let view = |view: &UndoView| ViewSwap {
         database: view.database.clone(),
         name: view.name.clone(),
-        sql: view.before.clone(),
+        view: view.before.clone(),
     };
     let swaps =
         Swaps { tables: entry.tables.iter().map(table).collect(), views: entry.views.iter().map(view).collect() };
@@ -161,13 +161,13 @@ mod tests {
     }
 
     fn view(name: &str, sql: &str) -> Swaps {
-        let sql = Some(sql.to_owned());
-        let swap = ViewSwap { database: Name::new("d").unwrap(), name: Name::new(name).unwrap(), sql };
+        let view = Some(sql.into());
+        let swap = ViewSwap { database: Name::new("d").unwrap(), name: Name::new(name).unwrap(), view };
         Swaps { tables: Vec::new(), views: vec![swap] }
     }
 
     fn text(state: &CatalogState) -> Option<&str> {
-        state.databases[&Name::new("d").unwrap()].views.get(&Name::new("v").unwrap()).map(String::as_str)
+        state.databases[&Name::new("d").unwrap()].views.get(&Name::new("v").unwrap()).map(|view| view.sql.as_str())
     }
 
     fn current(state: &CatalogState) -> Option<TableId> {

@@ -180,7 +180,7 @@ fn rows_that_sort_behind_are_appended_and_others_begin_a_segment() {
     // What was appended is in order.
     let segment = &tablet.sealed[0];
     let path = tablet.table.segment(&segment.name);
-    let reader = SegmentReader::open(&sim.fs(), &path, segment, &schema, Access::Read).unwrap();
+    let reader = SegmentReader::open(&sim.fs(), &path, segment, &schema, Access::Read, None).unwrap();
     let options = SegmentScanOptions {
         projection: ids,
         predicate: None,

@@ -73,7 +73,8 @@ impl ScanSegment {
         }
         let path = shared.version.layout.segment(&self.meta.name);
         let fs = &shared.store.inner.environment.fs;
-        let opened = SegmentReader::open(fs, &path, &self.meta, &shared.version.schema, shared.access)?;
+        let cache = Some(&shared.store.inner.footers);
+        let opened = SegmentReader::open(fs, &path, &self.meta, &shared.version.schema, shared.access, cache)?;
         *reader = Arc::downgrade(&opened);
         Ok(opened)
     }

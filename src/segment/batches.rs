@@ -82,7 +82,7 @@ impl SegmentScan {
             output_of_all: output_of(&columns.all),
             output_of_wanted: output_of(&columns.wanted),
             columns,
-            row_groups: part.row_groups(reader.footer.metadata().num_row_groups()),
+            row_groups: part.row_groups(reader.footer.arrow.metadata().num_row_groups()),
             current: None,
             remaining: options.limit.unwrap_or(u64::MAX),
             failed: false,

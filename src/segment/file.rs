@@ -37,7 +37,7 @@ enum Source {
 pub(super) struct CheckedFile {
     raw: RawFile,
     tail: SegmentTail,
-    blocks: BlockTable,
+    blocks: Arc<BlockTable>,
     /// One bit for each block of a mapping that was checked. Positioned reads are checked every time, because the next
     /// one may come from the disk again.
     checked: Vec<AtomicU64>,
@@ -111,7 +111,7 @@ impl RawFile {
 }
 
 impl CheckedFile {
-    pub fn new(raw: RawFile, tail: SegmentTail, blocks: BlockTable) -> CheckedFile {
+    pub fn new(raw: RawFile, tail: SegmentTail, blocks: Arc<BlockTable>) -> CheckedFile {
         assert!(
             blocks.covered_bytes == tail.offset && tail.offset <= raw.size_bytes,
             "blocks end where the tail begins"

@@ -1,7 +1,7 @@
 //! The footer of a segment: parsed from a tail whose checksum was right, then held against the table log and schema.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
@@ -14,44 +14,74 @@ use crate::segment::blocks::BLOCKS_KEY;
 use crate::segment::file::{CheckedFile, MAGIC_BYTES, RawFile};
 use crate::segment_meta::SegmentMeta;
 
-/// Reads and checks the tail; gives the parsed footer and the block table.
-pub(super) fn read_footer(
-    raw: &RawFile,
-    meta: &SegmentMeta,
-    schema: &TableSchema,
-) -> Result<(ArrowReaderMetadata, BlockTable)> {
-    let path = raw.path.as_path();
-    let tail = raw.tail_bytes(meta.tail)?;
-    let offset = meta.tail.offset;
-    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
-    reader.try_parse_sized(&tail, raw.size_bytes).map_err(|error| parquet_error(path, error))?;
-    let metadata = reader.finish().map_err(|error| parquet_error(path, error))?;
-    check_rows(path, &metadata, meta)?;
-    check_ranges(path, &metadata, offset)?;
-    let blocks = block_table(path, &metadata, offset)?;
-
-    let arrow = to_arrow(metadata).map_err(|error| parquet_error(path, error))?;
-    check_columns(path, &arrow, schema)?;
-    Ok((arrow, blocks))
+/// A parsed footer.
+pub(super) struct Footer {
+    pub arrow: ArrowReaderMetadata,
+    pub blocks: Arc<BlockTable>,
+    /// Whether `arrow` has the page indexes.
+    has_page_index: bool,
+    /// `arrow` for a decoder that gives text as views.
+    views: OnceLock<ArrowReaderMetadata>,
 }
 
-/// The footer with the page indexes, which only a predicate needs; they are in the tail, which is checked again.
-pub(super) fn read_page_index(file: &CheckedFile, footer: &ArrowReaderMetadata) -> Result<ArrowReaderMetadata> {
-    let tail = file.tail_bytes()?;
-    let mut reader = ParquetMetaDataReader::new_with_metadata(ParquetMetaData::clone(footer.metadata()))
-        .with_page_index_policy(PageIndexPolicy::Optional);
-    let parsed = reader.read_page_indexes_sized(&tail, file.size_bytes()).and_then(|()| to_arrow(reader.finish()?));
-    parsed.map_err(|error| parquet_error(file.path(), error))
+impl Footer {
+    fn new(arrow: ArrowReaderMetadata, blocks: Arc<BlockTable>, has_page_index: bool) -> Footer {
+        Footer { arrow, blocks, has_page_index, views: OnceLock::new() }
+    }
+
+    /// Reads and checks the tail, and parses what is in it without the page indexes.
+    pub fn read(raw: &RawFile, meta: &SegmentMeta) -> Result<Footer> {
+        let path = raw.path.as_path();
+        let tail = raw.tail_bytes(meta.tail)?;
+        let offset = meta.tail.offset;
+        let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
+        reader.try_parse_sized(&tail, raw.size_bytes).map_err(|error| parquet_error(path, error))?;
+        let metadata = reader.finish().map_err(|error| parquet_error(path, error))?;
+        check_rows(path, &metadata, meta)?;
+        check_ranges(path, &metadata, offset)?;
+        let blocks = block_table(path, &metadata, offset)?;
+        let arrow = to_arrow(metadata).map_err(|error| parquet_error(path, error))?;
+        Ok(Footer::new(arrow, Arc::new(blocks), false))
+    }
+
+    /// The same with the page indexes, which only a predicate needs; they are in the tail, which is checked again. `None` if this
+    /// one has them.
+    pub fn read_page_index(&self, file: &CheckedFile) -> Result<Option<Footer>> {
+        if self.has_page_index {
+            return Ok(None);
+        }
+        let tail = file.tail_bytes()?;
+        let mut reader = ParquetMetaDataReader::new_with_metadata(ParquetMetaData::clone(self.arrow.metadata()))
+            .with_page_index_policy(PageIndexPolicy::Optional);
+        let parsed = reader.read_page_indexes_sized(&tail, file.size_bytes()).and_then(|()| to_arrow(reader.finish()?));
+        let arrow = parsed.map_err(|error| parquet_error(file.path(), error))?;
+        Ok(Some(Footer::new(arrow, self.blocks.clone(), true)))
+    }
+
+    /// For a decoder that gives text as views, or as it is.
+    pub fn for_decoder(&self, text_views: bool) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
+        if !text_views {
+            return Ok(self.arrow.clone());
+        }
+        if let Some(known) = self.views.get() {
+            return Ok(known.clone());
+        }
+        let options = ArrowReaderOptions::new().with_schema(with_text_views(self.arrow.schema()));
+        let viewing = ArrowReaderMetadata::try_new(self.arrow.metadata().clone(), options)?;
+        Ok(self.views.get_or_init(|| viewing).clone())
+    }
+
+    /// Bytes in memory, about.
+    pub fn memory_bytes(&self) -> usize {
+        /// Schemas, as Arrow has them, and what holds it all together.
+        const SCHEMA_BYTES_OF_COLUMN: usize = 512;
+        let columns = self.arrow.schema().fields().len() * SCHEMA_BYTES_OF_COLUMN;
+        self.arrow.metadata().memory_size() + self.blocks.crc32.len() * size_of::<u32>() + columns
+    }
 }
 
 fn to_arrow(metadata: ParquetMetaData) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
     ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new().with_skip_arrow_metadata(true))
-}
-
-/// The footer for a decoder that gives text as views.
-pub(super) fn viewing(footer: &ArrowReaderMetadata) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
-    let options = ArrowReaderOptions::new().with_schema(with_text_views(footer.schema()));
-    ArrowReaderMetadata::try_new(footer.metadata().clone(), options)
 }
 
 fn check_rows(path: &Path, metadata: &ParquetMetaData, meta: &SegmentMeta) -> Result<()> {
@@ -103,7 +133,7 @@ fn block_table(path: &Path, metadata: &ParquetMetaData, covered_bytes: u64) -> R
 }
 
 /// The columns are those of the table, in order, by id, name, type and nullability.
-fn check_columns(path: &Path, arrow: &ArrowReaderMetadata, schema: &TableSchema) -> Result<()> {
+pub(super) fn check_columns(path: &Path, arrow: &ArrowReaderMetadata, schema: &TableSchema) -> Result<()> {
     let roots = arrow.parquet_schema().root_schema().get_fields();
     let fields = arrow.schema().fields();
     let leaves: usize = schema.columns.iter().map(|column| column.data_type.leaf_count()).sum();

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::SchemaRef;
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use crate::error::Result;
 use crate::fs::Fs;
@@ -13,15 +12,18 @@ use crate::predicate::BoundPredicate;
 use crate::schema::TableSchema;
 use crate::segment::batches::SegmentScan;
 use crate::segment::file::{CheckedFile, RawFile};
-use crate::segment::footer::{read_footer, read_page_index};
+use crate::segment::footer::{Footer, check_columns};
+use crate::segment::footer_cache::FooterCache;
 use crate::segment::{Access, ReadCounters, SegmentPart};
 use crate::segment_meta::SegmentMeta;
 
 /// An open segment; `Send + Sync`, shared by the scans of it.
 pub struct SegmentReader {
     pub(super) file: Arc<CheckedFile>,
-    pub(super) footer: ArrowReaderMetadata,
-    with_page_index: OnceLock<ArrowReaderMetadata>,
+    pub(super) footer: Arc<Footer>,
+    with_page_index: OnceLock<Arc<Footer>>,
+    meta: SegmentMeta,
+    cache: Option<Arc<FooterCache>>,
     pub(super) schema: TableSchema,
     pub(super) arrow_schema: SchemaRef,
 }
@@ -45,20 +47,31 @@ pub struct SegmentScanOptions {
 
 impl SegmentReader {
     /// Opens a published segment. `Corrupt`, naming the file, if length, tail or footer are not what `meta` and
-    /// `schema` say.
+    /// `schema` say. With a cache its footer is not read again if it is known.
     pub fn open(
         fs: &Fs,
         path: &Path,
         meta: &SegmentMeta,
         schema: &TableSchema,
         access: Access,
+        cache: Option<&Arc<FooterCache>>,
     ) -> Result<Arc<SegmentReader>> {
         let raw = RawFile::open(fs, path, meta.size_bytes, access)?;
-        let (footer, blocks) = read_footer(&raw, meta, schema)?;
+        let footer = match cache.and_then(|cache| cache.get(meta)) {
+            Some(known) => known,
+            None => {
+                let footer = Arc::new(Footer::read(&raw, meta)?);
+                cache.into_iter().for_each(|cache| cache.put(meta, &footer));
+                footer
+            }
+        };
+        check_columns(&raw.path, &footer.arrow, schema)?;
         Ok(Arc::new(SegmentReader {
-            file: Arc::new(CheckedFile::new(raw, meta.tail, blocks)),
+            file: Arc::new(CheckedFile::new(raw, meta.tail, footer.blocks.clone())),
             footer,
             with_page_index: OnceLock::new(),
+            meta: meta.clone(),
+            cache: cache.cloned(),
             schema: schema.clone(),
             arrow_schema: schema.to_arrow(),
         }))
@@ -76,11 +89,18 @@ impl SegmentReader {
     }
 
     /// The footer with page indexes, parsed when they are first asked for.
-    pub(super) fn page_index(&self) -> Result<&ArrowReaderMetadata> {
+    pub(super) fn page_index(&self) -> Result<&Arc<Footer>> {
         if let Some(footer) = self.with_page_index.get() {
             return Ok(footer);
         }
-        let parsed = read_page_index(&self.file, &self.footer)?;
-        Ok(self.with_page_index.get_or_init(|| parsed))
+        let footer = match self.footer.read_page_index(&self.file)? {
+            None => self.footer.clone(),
+            Some(read) => {
+                let read = Arc::new(read);
+                self.cache.iter().for_each(|cache| cache.put(&self.meta, &read));
+                read
+            }
+        };
+        Ok(self.with_page_index.get_or_init(|| footer))
     }
 }

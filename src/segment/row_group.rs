@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
-};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::file::metadata::RowGroupMetaData;
 
 use crate::error::{Error, Result};
@@ -18,7 +16,7 @@ use crate::id::ColumnId;
 use crate::predicate::BoundPredicate;
 use crate::segment::SegmentReader;
 use crate::segment::file::ScanInput;
-use crate::segment::footer::{parquet_error, viewing};
+use crate::segment::footer::{Footer, parquet_error};
 use crate::segment::prune::{RowGroupMatch, match_row_group, select_pages};
 use crate::segment::reader::SegmentScanOptions;
 
@@ -90,7 +88,7 @@ impl RowGroups<'_> {
             return self.read(footer, row_group, &self.columns.wanted, None, Rows::All).map(Some);
         };
         let failed = |error| self.input.error_of(error);
-        match match_row_group(footer, &self.reader.schema, predicate, row_group).map_err(failed)? {
+        match match_row_group(&footer.arrow, &self.reader.schema, predicate, row_group).map_err(failed)? {
             RowGroupMatch::None => {
                 counters.row_groups_pruned.fetch_add(1, Ordering::Relaxed);
                 return Ok(None);
@@ -101,7 +99,7 @@ impl RowGroups<'_> {
             RowGroupMatch::Some => {}
         }
         let footer = self.reader.page_index()?;
-        let pages = select_pages(footer, &self.reader.schema, predicate, row_group).map_err(failed)?;
+        let pages = select_pages(&footer.arrow, &self.reader.schema, predicate, row_group).map_err(failed)?;
         counters.pages.fetch_add(pages.pages, Ordering::Relaxed);
         counters.pages_pruned.fetch_add(pages.pages_pruned, Ordering::Relaxed);
         if pages.rows.as_ref().is_some_and(|selection| !selection.selects_any()) {
@@ -132,7 +130,7 @@ impl RowGroups<'_> {
     /// The rows to keep, of those selected.
     fn test(
         &self,
-        footer: &ArrowReaderMetadata,
+        footer: &Footer,
         row_group: usize,
         selection: Option<RowSelection>,
         predicate: &BoundPredicate,
@@ -179,24 +177,22 @@ impl RowGroups<'_> {
 
     fn read(
         &self,
-        footer: &ArrowReaderMetadata,
+        footer: &Footer,
         row_group: usize,
         columns: &Columns,
         selection: Option<RowSelection>,
         rows: Rows,
     ) -> Result<RowGroupRead> {
-        let group = footer.metadata().row_group(row_group);
+        let group = footer.arrow.metadata().row_group(row_group);
         let rows_left = selection.as_ref().map_or(group.num_rows() as u64, |rows| rows.row_count() as u64);
         if columns.positions.is_empty() {
             return Ok(RowGroupRead { source: RowSource::CountOnly, rows_left, rows });
         }
         let batch_rows = BATCH_BYTES / decoded_row_bytes(group, columns.leaves.iter().copied());
         let batch_rows = usize::try_from(batch_rows).unwrap_or(usize::MAX).clamp(1, self.options.batch_rows);
-        let mask = ProjectionMask::roots(footer.parquet_schema(), columns.positions.iter().copied());
-        let footer = match self.options.text_views {
-            true => viewing(footer).map_err(|error| parquet_error(self.reader.file.path(), error))?,
-            false => footer.clone(),
-        };
+        let mask = ProjectionMask::roots(footer.arrow.parquet_schema(), columns.positions.iter().copied());
+        let footer = footer.for_decoder(self.options.text_views);
+        let footer = footer.map_err(|error| parquet_error(self.reader.file.path(), error))?;
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.clone(), footer)
             .with_row_groups(vec![row_group])
             .with_projection(mask)

@@ -81,7 +81,7 @@ impl SegmentMeta {
 /// assert!(segment.tail.offset < segment.size_bytes);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SegmentTail {
     /// Where it begins = length of the block-checked part, in bytes.
     pub offset: u64,

@@ -69,7 +69,7 @@ fn catalog_state(manifest: &Manifest) -> CatalogState {
     }
     for view in &manifest.views {
         let database = state.databases.entry(view.database.clone()).or_default();
-        database.views.insert(view.name.clone(), view.sql.clone());
+        database.views.insert(view.name.clone(), view.view());
     }
     state
 }

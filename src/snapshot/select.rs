@@ -58,10 +58,11 @@ fn taken_views(state: &CatalogState, selection: &Selection) -> Vec<ManifestView>
     let mut taken = Vec::new();
     for (database, entry) in &state.databases {
         let views = entry.views.iter().filter(|(name, _)| selection.takes_view(database, name));
-        taken.extend(views.map(|(name, sql)| ManifestView {
+        taken.extend(views.map(|(name, view)| ManifestView {
             database: database.clone(),
             name: name.clone(),
-            sql: sql.clone(),
+            sql: view.sql.clone(),
+            comment: view.comment.clone(),
         }));
     }
     taken

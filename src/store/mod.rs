@@ -27,6 +27,7 @@ use crate::fs::LockFile;
 use crate::id::{Label, Name, StoreId, TableId, Version};
 use crate::pool::MemoryBudget;
 use crate::schema::TableSchema;
+use crate::segment::FooterCache;
 use crate::table::{Environment, LiveTable, TableVersion};
 
 use open_tables::OpenTables;
@@ -59,6 +60,8 @@ pub(crate) struct StoreInner {
     pub(crate) kept: Kept,
     /// `options.load_memory_bytes`, shared by all loads that run: `MemoryBudget::new`.
     pub(crate) load_budget: Arc<MemoryBudget>,
+    /// Of the segments that were scanned lately.
+    pub(crate) footers: Arc<FooterCache>,
     /// Table and label of the loads that run, so that no label is used twice at a time; empty at first.
     pub(crate) labels_loading: Mutex<BTreeSet<(TableId, Label)>>,
     /// Labels of the snapshots being taken.
@@ -136,6 +139,7 @@ pub(crate) struct Frozen {
 impl Store {
     fn assemble(environment: Arc<Environment>, catalog: Catalog, options: StoreOptions, held: Held) -> Store {
         let load_budget = MemoryBudget::new(options.load_memory_bytes);
+        let footers = Arc::new(FooterCache::new(options.footer_memory_bytes));
         let kept = Kept::of(&options.keep_times().or(&catalog.current().keep));
         environment.label_keep_ms.store(kept.label_ms, Ordering::Relaxed);
         let inner = StoreInner {
@@ -144,6 +148,7 @@ impl Store {
             options,
             kept,
             load_budget,
+            footers,
             labels_loading: Mutex::default(),
             snapshots_making: Mutex::default(),
             collected: Mutex::default(),

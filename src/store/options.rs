@@ -35,6 +35,9 @@ pub struct StoreOptions {
     pub threads: usize,
     /// Memory for buffered rows and open encoders of all loads together, in bytes.
     pub load_memory_bytes: u64,
+    /// Memory for footers of segments that were scanned lately, in bytes, so that many small queries do not parse them again
+    /// and again; 0 keeps none.
+    pub footer_memory_bytes: u64,
     /// How long an overwritten table can be brought back, in milliseconds; `None`: as stored, or a day.
     pub undo_keep_ms: Option<i64>,
     /// How long a dropped database, table or partition stays in the recycle bin, in milliseconds; `None`: as stored, or a
@@ -56,6 +59,7 @@ impl Default for StoreOptions {
             ids: IdSource::system(),
             threads: 0,
             load_memory_bytes: 2 << 30,
+            footer_memory_bytes: 64 << 20,
             undo_keep_ms: None,
             recycle_keep_ms: None,
             label_keep_ms: None,

@@ -3,6 +3,7 @@
 
 use crate::catalog::{ddl, views};
 use crate::error::Result;
+use crate::format::View;
 use crate::id::Name;
 use crate::store::Store;
 
@@ -15,9 +16,9 @@ use crate::store::Store;
 /// store.create_database("sales")?;
 /// store.create_view("sales", "one", "SELECT 1", OnExistingView::Fail)?;
 /// store.create_view("sales", "one", "SELECT 2", OnExistingView::Keep)?;
-/// assert_eq!(store.view("sales", "one")?, "SELECT 1");
+/// assert_eq!(store.view("sales", "one")?.sql, "SELECT 1");
 /// store.create_view("sales", "one", "SELECT 3", OnExistingView::Replace)?;
-/// assert_eq!(store.view("sales", "one")?, "SELECT 3");
+/// assert_eq!(store.view("sales", "one")?.sql, "SELECT 3");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,7 +28,7 @@ pub enum OnExistingView {
     Fail,
     /// IF NOT EXISTS: it stays as it is.
     Keep,
-    /// OR REPLACE: it gets the new text.
+    /// OR REPLACE: it gets the new text and comment.
     Replace,
 }
 
@@ -38,15 +39,21 @@ impl Store {
         Ok(ddl::database(&self.inner.catalog.current(), database)?.views.keys().cloned().collect())
     }
 
-    /// The SQL text of a view; `NotFound` names those there are.
-    pub fn view(&self, database: &str, name: &str) -> Result<String> {
+    /// A view; `NotFound` names those there are.
+    pub fn view(&self, database: &str, name: &str) -> Result<View> {
         self.refresh()?;
-        views::view(&self.inner.catalog.current(), database, name).map(str::to_owned)
+        views::view(&self.inner.catalog.current(), database, name).cloned()
     }
 
-    /// CREATE VIEW with this text, which is not looked at. A table of the name is `AlreadyExists`, whatever `on_existing` says.
-    pub fn create_view(&self, database: &str, name: &str, sql: &str, on_existing: OnExistingView) -> Result<()> {
-        let name = Name::new(name)?;
+    /// CREATE VIEW, whose text is not looked at. A table of the name is `AlreadyExists`, whatever `on_existing` says.
+    pub fn create_view(
+        &self,
+        database: &str,
+        name: &str,
+        view: impl Into<View>,
+        on_existing: OnExistingView,
+    ) -> Result<()> {
+        let (name, view) = (Name::new(name)?, view.into());
         let is_there = |database: &crate::format::DatabaseEntry| database.views.contains_key(&name);
         let keeps = on_existing == OnExistingView::Keep;
         self.inner.environment.check_writable()?;
@@ -56,13 +63,13 @@ impl Store {
         let change = self.inner.catalog.commit(|state| match on_existing {
             // Made since the look above: the same state once more.
             OnExistingView::Keep if is_there(ddl::database(state, database)?) => Ok(state.clone()),
-            OnExistingView::Fail | OnExistingView::Keep => views::create_view(state, database, &name, sql),
-            OnExistingView::Replace => views::create_or_replace_view(state, database, &name, sql),
+            OnExistingView::Fail | OnExistingView::Keep => views::create_view(state, database, &name, &view),
+            OnExistingView::Replace => views::create_or_replace_view(state, database, &name, &view),
         });
         change.map(drop)
     }
 
-    /// ALTER VIEW … AS.
+    /// ALTER VIEW … AS. Its comment stays.
     pub fn alter_view(&self, database: &str, name: &str, sql: &str) -> Result<()> {
         let name = Name::new(name)?;
         self.inner.catalog.commit(|state| views::alter_view(state, database, &name, sql)).map(drop)

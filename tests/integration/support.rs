@@ -15,7 +15,7 @@ use steledb::load::{LoadOptions, LoadReport, LoadSource};
 use steledb::progress::{Cancel, Observer, Phase, Progress};
 use steledb::schema::{ColumnFingerprints, fingerprint_batch};
 use steledb::{
-    Clock, DataType, IdSource, Name, PartitionSpec, Result, Store, StoreOptions, Table, TableSpec, Value, Version,
+    Clock, DataType, IdSource, Name, PartitionSpec, Result, Store, StoreOptions, Table, TableSpec, Value, Version, View,
 };
 
 /// Where the store lies in an in-memory file system.
@@ -168,7 +168,8 @@ pub fn texts(store: &Store) -> Vec<String> {
     for database in store.databases() {
         let database = database.as_str();
         for view in store.views(database).unwrap() {
-            texts.push(format!("view {database}.{view}: {}", store.view(database, view.as_str()).unwrap()));
+            let View { sql, comment } = store.view(database, view.as_str()).unwrap();
+            texts.push(format!("view {database}.{view}: {sql} ({comment})"));
         }
         for table in store.tables(database).unwrap() {
             let schema = store.table(database, table.as_str()).unwrap().schema();

@@ -4,7 +4,7 @@ use steledb::backup::BackupOptions;
 use steledb::repository::Repository;
 use steledb::restore::RestoreOptions;
 use steledb::snapshot::{ObjectSelection, Selection, TableSelection};
-use steledb::{ErrorKind, Label, Name, OnExistingView, RecoverOptions, Store};
+use steledb::{ErrorKind, Label, Name, OnExistingView, RecoverOptions, Store, View};
 
 use crate::support::{OnDisk, create_orders, ids_in, load_orders, name, on_disk, shown};
 
@@ -18,7 +18,8 @@ fn label(text: &str) -> Label {
 fn with_views() -> OnDisk {
     let disk = on_disk();
     load_orders(&create_orders(&disk.store, "orders"), 0..10).unwrap();
-    disk.store.create_view("sales", "revenue", REVENUE, OnExistingView::Fail).unwrap();
+    let revenue = View { comment: "what came in".to_owned(), ..View::from(REVENUE) };
+    disk.store.create_view("sales", "revenue", revenue, OnExistingView::Fail).unwrap();
     disk.store.create_view("sales", "first", "SELECT 1", OnExistingView::Fail).unwrap();
     disk
 }
@@ -46,7 +47,7 @@ fn views_live_in_the_catalog_and_share_names_with_tables() {
     let disk = with_views();
     let store = &disk.store;
     assert_eq!(views(store), ["first", "revenue"]);
-    assert_eq!(store.view("sales", "revenue").unwrap(), REVENUE);
+    assert_eq!(store.view("sales", "revenue").unwrap().sql, REVENUE);
     let kind = |result: steledb::Result<()>| result.unwrap_err().kind();
     assert_eq!(kind(store.create_view("sales", "first", "SELECT 2", OnExistingView::Fail)), ErrorKind::AlreadyExists);
     for on_existing in [OnExistingView::Fail, OnExistingView::Keep, OnExistingView::Replace] {
@@ -66,7 +67,7 @@ fn views_live_in_the_catalog_and_share_names_with_tables() {
     drop(store);
     let store = Store::open(root).unwrap();
     assert_eq!(views(&store), ["first", "second"]);
-    assert_eq!(store.view("sales", "first").unwrap(), "SELECT 2");
+    assert_eq!(store.view("sales", "first").unwrap().sql, "SELECT 2");
     drop(dir);
 }
 
@@ -75,7 +76,7 @@ fn views_go_and_come_back_with_their_database() {
     let disk = with_views();
     disk.store.drop_database_with_tables("sales").unwrap();
     disk.store.recover_database("sales", &RecoverOptions::default()).unwrap();
-    assert_eq!(disk.store.view("sales", "revenue").unwrap(), REVENUE);
+    assert_eq!(disk.store.view("sales", "revenue").unwrap().sql, REVENUE);
     disk.store.drop_table("sales", "orders").unwrap();
     disk.store.create_view("sales", "orders", "SELECT 1", OnExistingView::Fail).unwrap();
     let error = disk.store.recover_table("sales", "orders", &RecoverOptions::default()).unwrap_err();
@@ -105,13 +106,14 @@ fn a_restore_brings_views_back_and_undoing_takes_it_back() {
     let restored: Vec<_> = report.views.iter().map(|view| (view.name.as_str(), view.replaced)).collect();
     assert_eq!(restored, [("first", true), ("revenue", false)]);
     assert_eq!(views(store), ["first", "other", "revenue"]);
-    assert_eq!(store.view("sales", "first").unwrap(), "SELECT 1");
+    assert_eq!(store.view("sales", "first").unwrap().sql, "SELECT 1");
+    assert_eq!(store.view("sales", "revenue").unwrap().comment, "what came in");
 
     let redo = store.undo(report.undo.unwrap()).unwrap();
-    assert_eq!(store.view("sales", "first").unwrap(), "SELECT 'newer'");
+    assert_eq!(store.view("sales", "first").unwrap().sql, "SELECT 'newer'");
     assert_eq!(views(store), ["first", "other"]);
     store.undo(redo).unwrap();
-    assert_eq!(store.view("sales", "revenue").unwrap(), REVENUE);
+    assert_eq!(store.view("sales", "revenue").unwrap().sql, REVENUE);
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn a_replaced_view_alone_can_be_undone_also_in_a_store_opened_again() {
     let store = Store::open(root).unwrap();
     assert_eq!(store.undo_list()[0].views.len(), 2);
     store.undo(report.undo.unwrap()).unwrap();
-    assert_eq!(store.view("sales", "first").unwrap(), "SELECT 'newer'");
+    assert_eq!(store.view("sales", "first").unwrap().sql, "SELECT 'newer'");
     drop(dir);
 }
 
@@ -147,7 +149,7 @@ fn views_are_restored_under_other_names_and_into_a_database_that_is_missing() {
     assert!(!disk.store.databases().contains(&name("copy")));
     let report = disk.store.restore(&repository, &options).unwrap();
     assert_eq!(report.undo, None);
-    assert_eq!(disk.store.view("copy", "one").unwrap(), "SELECT 1");
+    assert_eq!(disk.store.view("copy", "one").unwrap().sql, "SELECT 1");
     assert_eq!(ids_in(&disk.store.table("copy", "orders").unwrap()).len(), 10);
 }
 

@@ -109,7 +109,7 @@ fn every_broken_rule_is_damage_that_names_the_file() {
         ("4 rows", |m| m.tables[0].partitions[0].segments.truncate(1)),
         ("same name", |m| {
             let (database, name) = (Name::new("d").unwrap(), Name::new("t").unwrap());
-            m.views.push(ManifestView { database, name, sql: String::new() });
+            m.views.push(ManifestView { database, name, sql: String::new(), comment: String::new() });
         }),
     ];
     for (words, damage) in breaks {

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod damage;
+mod footers;
 mod nested;
 mod round_trip;
 
@@ -140,7 +141,7 @@ fn write(schema: TableSchema, rows: RecordBatch, shape: Shape) -> Written {
 
 impl Written {
     fn open(&self, access: Access) -> Result<Arc<SegmentReader>> {
-        SegmentReader::open(&self.fs, &self.path, &self.meta, &self.schema, access)
+        SegmentReader::open(&self.fs, &self.path, &self.meta, &self.schema, access, None)
     }
 
     fn bytes(&self) -> Vec<u8> {

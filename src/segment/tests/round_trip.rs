@@ -29,6 +29,36 @@ fn every_type_with_nulls_round_trips_over_several_row_groups() {
 }
 
 #[test]
+fn text_comes_as_views_where_that_is_asked_for_and_predicates_mean_the_same() {
+    let written = sample();
+    let text = |text: &str| Value::Text(text.to_owned());
+    let many = ["c1", "c2", "c5", "c55", "c99"].map(text);
+    for predicate in [
+        None,
+        Some(Predicate::ge("varchar", text("näme 2000"))),
+        Some(Predicate::In("char".to_owned(), many.to_vec())),
+        Some(Predicate::Not(Box::new(Predicate::In("char".to_owned(), many.to_vec())))),
+        Some(
+            Predicate::lt("id", Value::Int(-300))
+                .and(Predicate::Not(Box::new(Predicate::eq("string", text("00007919"))))),
+        ),
+        Some(Predicate::IsNull("json".to_owned())),
+    ] {
+        let bound = predicate.as_ref().map(|predicate| predicate.bind(&written.schema).unwrap());
+        let plain = written.scan(Access::Map, bound.clone()).unwrap();
+        assert!(plain.num_rows() > 0, "{predicate:?}");
+        let options = SegmentScanOptions { predicate: bound, text_views: true, ..written.options() };
+        let batches = written.open(Access::Map).unwrap().scan(options).unwrap().collect::<Result<Vec<_>>>().unwrap();
+        let schema = crate::schema::with_text_views(&written.schema.to_arrow());
+        let viewed = concat_batches(&schema, &batches).unwrap();
+        assert_eq!(viewed.schema(), schema);
+        for (viewed, plain) in viewed.columns().iter().zip(plain.columns()) {
+            assert_eq!(&arrow::compute::cast(viewed, plain.data_type()).unwrap(), plain, "{predicate:?}");
+        }
+    }
+}
+
+#[test]
 fn metadata_is_what_the_file_holds() {
     let written = sample();
     let (meta, bytes) = (&written.meta, written.bytes());

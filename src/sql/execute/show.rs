@@ -85,7 +85,7 @@ impl Executor<'_> {
         let mut rows = TextRows::new(&["View", "Definition"]);
         for name in self.store.views(database.as_str())? {
             if is_wanted(name.as_str(), filter)? {
-                rows.row([text(&name), Some(self.store.view(database.as_str(), name.as_str())?)]);
+                rows.row([text(&name), Some(self.store.view(database.as_str(), name.as_str())?.sql)]);
             }
         }
         Ok(Answer::batch(rows.finish()?))

@@ -27,9 +27,13 @@ impl Executor<'_> {
 
     pub(super) fn show_create_view(&self, object: &ObjectName) -> Result<Answer> {
         let (database, name) = self.complete(object)?;
-        let sql = self.store.view(database.as_str(), name.as_str())?;
+        let view = self.store.view(database.as_str(), name.as_str())?;
+        let comment = match view.comment.as_str() {
+            "" => String::new(),
+            comment => format!(" COMMENT {}", string(comment)),
+        };
         let mut rows = TextRows::new(&["View", "Create View", "character_set_client", "collation_connection"]);
-        let create = format!("CREATE VIEW {} AS {sql};", quoted(name.as_str()));
+        let create = format!("CREATE VIEW {}{comment} AS {};", quoted(name.as_str()), view.sql);
         rows.row([text(&name), Some(create), text("utf8"), text("utf8_general_ci")]);
         Ok(Answer::batch(rows.finish()?))
     }

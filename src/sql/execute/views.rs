@@ -2,6 +2,7 @@
 //! view that can never be read is refused.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::View;
 use crate::id::Name;
 use crate::sql::Answer;
 use crate::sql::ast::{CreateView, IfViewExists, ObjectName};
@@ -13,17 +14,23 @@ impl Executor<'_> {
         let (database, name) = self.complete(&create.name)?;
         self.check_database(&database)?;
         let sql = self.view_text(create, (&database, &name))?;
+        let view = View { sql, comment: create.comment.clone().unwrap_or_default() };
         let existing = match create.if_exists {
             IfViewExists::Fail => OnExistingView::Fail,
             IfViewExists::Keep => OnExistingView::Keep,
             IfViewExists::Replace => OnExistingView::Replace,
         };
-        self.store.create_view(database.as_str(), name.as_str(), &sql, existing)?;
+        self.store.create_view(database.as_str(), name.as_str(), view, existing)?;
         Ok(Answer::done())
     }
 
     pub(super) fn alter_view(&self, alter: &CreateView) -> Result<Answer> {
         let (database, name) = self.complete(&alter.name)?;
+        if alter.comment.is_some() {
+            return Err(Error::unsupported(
+                "ALTER VIEW … COMMENT is not supported: use CREATE OR REPLACE VIEW, or leave it out and the comment stays",
+            ));
+        }
         let sql = self.view_text(alter, (&database, &name))?;
         self.store.alter_view(database.as_str(), name.as_str(), &sql)?;
         Ok(Answer::done())
@@ -36,9 +43,6 @@ impl Executor<'_> {
 
     /// The text that is kept: names given to the columns are part of it.
     fn view_text(&self, create: &CreateView, view: (&Name, &Name)) -> Result<String> {
-        if create.comment.is_some() {
-            return Err(Error::unsupported("COMMENT of a view: views have no comments, leave it out"));
-        }
         let schema = self.plan_view(view, &create.query)?.schema();
         if create.columns.is_empty() {
             return Ok(create.query_text.clone());

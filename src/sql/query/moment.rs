@@ -103,9 +103,9 @@ impl<'a> Walk<'a> {
         if let Some((name, table)) = entry.tables.iter().find(|(key, _)| key.as_str() == name) {
             self.tables.insert((database, name), table.table);
         }
-        if let Some((name, text)) = entry.views.iter().find(|(key, _)| key.as_str() == name)
+        if let Some((name, view)) = entry.views.iter().find(|(key, _)| key.as_str() == name)
             && self.views.insert((database, name))
-            && let Ok(query) = parse_query(text)
+            && let Ok(query) = parse_query(&view.sql)
         {
             self.query(Some(database), &query);
         }

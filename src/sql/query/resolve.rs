@@ -105,13 +105,15 @@ impl Resolver {
             return system::table(&statement.moment, statement.system_tables.as_deref(), name);
         }
         let entry = ddl::database(&statement.moment.catalog, database)?;
-        if let Some((view, text)) = entry.views.iter().find(|(key, _)| key.as_str() == name) {
+        if let Some((key, view)) = entry.views.iter().find(|(key, _)| key.as_str() == name) {
             if !is_plain {
                 return Err(Error::invalid(format!(
                     "view {database}.{name} has neither partitions nor versions: name them in its query"
                 )));
             }
-            return self.view(database, view, text).map_err(|error| error.context(format!("view {database}.{name}")));
+            return self
+                .view(database, key, &view.sql)
+                .map_err(|error| error.context(format!("view {database}.{name}")));
         }
         let table = self.table(database, name, version)?;
         if partitions.is_empty() {

@@ -103,7 +103,10 @@ fn tables(moment: &Moment, others: Option<&dyn SystemTables>) -> Result<RecordBa
         comment: String::new(),
     };
     for (database, entry) in &moment.catalog.databases {
-        rows.extend(entry.views.keys().map(|name| other(database.as_str(), name.as_str(), "VIEW")));
+        rows.extend(entry.views.iter().map(|(name, view)| TableRow {
+            comment: view.comment.clone(),
+            ..other(database.as_str(), name.as_str(), "VIEW")
+        }));
     }
     let system = OURS.into_iter().chain(others.into_iter().flat_map(|others| others.names()));
     rows.extend(system.map(|name| other(INFORMATION_SCHEMA, name, "SYSTEM VIEW")));
@@ -188,7 +191,7 @@ fn columns(moment: &Moment) -> Result<RecordBatch> {
 fn views(moment: &Moment) -> Result<RecordBatch> {
     let of_database = |(database, entry): (&crate::id::Name, &crate::format::DatabaseEntry)| {
         let database = database.to_string();
-        let views = entry.views.iter().map(|(name, text)| (database.clone(), name.to_string(), text.clone()));
+        let views = entry.views.iter().map(|(name, view)| (database.clone(), name.to_string(), view.sql.clone()));
         views.collect::<Vec<_>>()
     };
     let rows: Vec<_> = moment.catalog.databases.iter().flat_map(of_database).collect();

@@ -100,7 +100,7 @@ impl World {
         let add = |state: &crate::format::CatalogState| {
             let mut next = state.clone();
             let shop = next.databases.get_mut(&Name::new("shop")?).unwrap();
-            shop.views.insert(Name::new(name)?, text.to_owned());
+            shop.views.insert(Name::new(name)?, text.into());
             Ok(next)
         };
         self.store.inner.catalog.commit(add).unwrap();
