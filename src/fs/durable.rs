@@ -46,7 +46,7 @@ impl Fs {
 
     /// The whole file as memory, mapped where the system can. An I/O error while it is read is SIGBUS: for scans only.
     pub fn map(&self, path: &Path) -> Result<Bytes> {
-        self.open(path)?.file.map().map_err(|error| Error::io("map", path, error))
+        self.open(path)?.map()
     }
 
     /// Kind and size of a name, or `None` if it does not exist.

@@ -1,5 +1,6 @@
 //! One open file: a writer that gathers small writes, a reader without a cursor.
 
+use bytes::Bytes;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -125,6 +126,11 @@ impl FileReader {
     /// What was opened.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The whole file as memory, which stays valid when the file is removed.
+    pub fn map(&self) -> Result<Bytes> {
+        self.file.map().map_err(|error| Error::io("map", &self.path, error))
     }
 
     /// Fills `buffer` from `offset`; `Corrupt` if the file is too short.

@@ -3,9 +3,8 @@
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
@@ -29,8 +28,26 @@ pub(super) struct RawFile {
 }
 
 enum Source {
-    Map(Bytes),
+    Map(MapLater),
     Read(FileReader),
+}
+
+/// A file that is mapped once more than a little of it is read: making and dropping a map takes longer than reading a few pages
+/// of a segment, which is all that looking up a row needs.
+struct MapLater {
+    file: FileReader,
+    map: OnceLock<Bytes>,
+    read_bytes: AtomicU64,
+}
+
+/// Bytes read so before a file is mapped.
+const READ_BYTES_MAX: u64 = 512 << 10;
+
+/// Some bytes of a file.
+struct Piece {
+    bytes: Bytes,
+    /// The same bytes are in the same place the next time.
+    is_mapped: bool,
 }
 
 /// The part of a segment that blocks cover.
@@ -55,24 +72,21 @@ pub(super) struct ScanInput {
 impl RawFile {
     /// Opens a file that must have `size_bytes`; a missing one is damage, because something published names it.
     pub fn open(fs: &Fs, path: &Path, size_bytes: u64, access: Access) -> Result<RawFile> {
-        let opened = match access {
-            Access::Map => fs.map(path).map(Source::Map),
-            Access::Read => fs.open(path).map(Source::Read),
-        };
-        let source = opened.map_err(|error| match error.kind() {
+        let file = fs.open(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => error.context("a segment is missing").with_kind(ErrorKind::Corrupt),
             _ => error,
         })?;
-        let found = match &source {
-            Source::Map(bytes) => bytes.len() as u64,
-            Source::Read(file) => file.size_bytes(),
-        };
+        let found = file.size_bytes();
         if found != size_bytes {
             return Err(Error::corrupt(format!(
                 "segment {}: expected {size_bytes} bytes, found {found}",
                 path.display()
             )));
         }
+        let source = match access {
+            Access::Map => Source::Map(MapLater { file, map: OnceLock::new(), read_bytes: AtomicU64::new(0) }),
+            Access::Read => Source::Read(file),
+        };
         Ok(RawFile { path: path.to_owned(), size_bytes, source })
     }
 
@@ -88,7 +102,7 @@ impl RawFile {
                 format!("a tail from offset {offset}"),
             ));
         }
-        let bytes = self.bytes(offset..self.size_bytes)?;
+        let bytes = self.piece(offset..self.size_bytes)?.bytes;
         let found = crc32(&bytes);
         if found != tail.crc32 {
             return Err(wrong(format!("tail CRC-32 {:08x}", tail.crc32), format!("{found:08x}")));
@@ -97,16 +111,35 @@ impl RawFile {
     }
 
     /// Bytes within the file; the caller has checked the range against `size_bytes`.
-    pub fn bytes(&self, range: Range<u64>) -> Result<Bytes> {
+    fn piece(&self, range: Range<u64>) -> Result<Piece> {
         assert!(range.start <= range.end && range.end <= self.size_bytes, "range within the file");
-        match &self.source {
-            Source::Map(bytes) => Ok(bytes.slice(range.start as usize..range.end as usize)),
-            Source::Read(file) => {
-                let mut buffer = vec![0; (range.end - range.start) as usize];
-                file.read_exact_at(range.start, &mut buffer)?;
-                Ok(buffer.into())
-            }
+        let map = match &self.source {
+            Source::Map(later) => later.map(range.end - range.start, self.size_bytes)?,
+            Source::Read(_) => None,
+        };
+        if let Some(map) = map {
+            return Ok(Piece { bytes: map.slice(range.start as usize..range.end as usize), is_mapped: true });
         }
+        let (Source::Map(MapLater { file, .. }) | Source::Read(file)) = &self.source;
+        let mut buffer = vec![0; (range.end - range.start) as usize];
+        file.read_exact_at(range.start, &mut buffer)?;
+        Ok(Piece { bytes: buffer.into(), is_mapped: false })
+    }
+}
+
+impl MapLater {
+    /// The map, if it is there or due when `more_bytes` are read.
+    fn map(&self, more_bytes: u64, size_bytes: u64) -> Result<Option<&Bytes>> {
+        if let Some(map) = self.map.get() {
+            return Ok(Some(map));
+        }
+        let before = self.read_bytes.fetch_add(more_bytes, Ordering::Relaxed);
+        if before.saturating_add(more_bytes) <= READ_BYTES_MAX {
+            return Ok(None);
+        }
+        let map = self.file.map()?;
+        // Nobody cuts a published file; if somebody did since it was opened, it is not mapped.
+        Ok((map.len() as u64 == size_bytes).then(|| self.map.get_or_init(|| map)))
     }
 }
 
@@ -160,18 +193,19 @@ impl CheckedFile {
         let first = range.start / BLOCK_BYTES;
         let last = (range.end - 1) / BLOCK_BYTES;
         let begin = first * BLOCK_BYTES;
-        let whole = self.raw.bytes(begin..((last + 1) * BLOCK_BYTES).min(self.covered_bytes()))?;
+        let Piece { bytes: whole, is_mapped } =
+            self.raw.piece(begin..((last + 1) * BLOCK_BYTES).min(self.covered_bytes()))?;
         for index in first..=last {
             let from = (index - first) * BLOCK_BYTES;
             let to = (from + BLOCK_BYTES).min(whole.len() as u64);
-            self.check_block(index, &whole[from as usize..to as usize], counters)?;
+            self.check_block(index, &whole[from as usize..to as usize], is_mapped, counters)?;
         }
         Ok(whole.slice((range.start - begin) as usize..(range.end - begin) as usize))
     }
 
-    fn check_block(&self, index: u64, bytes: &[u8], counters: &ReadCounters) -> Result<()> {
+    fn check_block(&self, index: u64, bytes: &[u8], is_mapped: bool, counters: &ReadCounters) -> Result<()> {
         let bit = 1u64 << (index % 64);
-        let word = self.checked.get((index / 64) as usize);
+        let word = self.checked.get((index / 64) as usize).filter(|_| is_mapped);
         if word.is_some_and(|word| word.load(Ordering::Acquire) & bit != 0) {
             return Ok(());
         }
