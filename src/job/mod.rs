@@ -51,7 +51,7 @@ pub struct Jobs {
 
 impl Store {
     /// The jobs of the store. The first call in a process that has the store open for writing goes on with those that an
-    /// earlier process left; what they restore cannot be written to from then on.
+    /// earlier process left. What they restore cannot be written to from the opening on until they are over.
     pub fn jobs(&self) -> Jobs {
         let jobs = Jobs { store: self.clone(), registry: Registry::of(self) };
         if let Err(error) = jobs.take_over() {

@@ -93,6 +93,11 @@ impl Registry {
         self.known().stopped.get(&job).map(|(_, why)| why.clone())
     }
 
+    /// The job does not run until the store is opened again.
+    pub fn stand_still(&self, record: JobRecord, why: String) {
+        self.known().stopped.insert(record.job, (record, why));
+    }
+
     /// Runs the job on a thread of its own; `work` gives why the job stands still, if it does. The store goes before anybody
     /// is told that the job ended, so that who waited for it may close the store and open it again.
     pub fn start(

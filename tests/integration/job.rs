@@ -165,6 +165,46 @@ fn a_restore_job_that_dies_anywhere_is_done_once() {
     assert!(points > 100);
 }
 
+#[test]
+fn a_restore_job_that_dies_anywhere_replaces_no_row_that_was_loaded_since() {
+    let base = prepared_with_backup();
+    let (mut refused, mut loaded) = (0, 0);
+    for at in 0.. {
+        let sim = base.fork();
+        let store = open(&sim, 3);
+        let jobs = store.jobs();
+        sim.plan(Some(FaultPlan { at, fault: Fault::Crash }));
+        let submitted = jobs.submit(restore("old"));
+        _ = submitted.map(|job| jobs.wait(job, None));
+        let happened = sim.fault_happened();
+        jobs.suspend();
+        drop((jobs, store));
+        sim.restart();
+
+        // Nobody has asked for the jobs.
+        let store = open(&sim, 4);
+        let load = load_orders(&store.table("sales", "orders").unwrap(), 500..501);
+        let all = settled(&store);
+        let ids = ids_in(&store.table("sales", "orders").unwrap());
+        match load {
+            Ok(_) => {
+                loaded += 1;
+                assert!(ids.contains(&500), "at {at}: the row is gone: {all:?}");
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().contains("is being restored by job 2"), "at {at}: {error}");
+                assert_eq!(ids.len(), 60, "at {at}: {all:?}");
+            }
+        }
+        check_files(&sim, &store);
+        if !happened {
+            break;
+        }
+    }
+    assert!(refused > 10 && loaded > 1, "{refused} {loaded}");
+}
+
 /// A machine that died in the middle of a job, at an operation; `None` if the job has fewer.
 fn died(base: &SimFs, request: JobRequest, at: u64) -> Option<SimFs> {
     let sim = base.fork();
