@@ -5,11 +5,13 @@
 //!
 //! - A job has its effect once. The effect has its own commit point (the outcome in the repository, a catalog file), which
 //!   says whose it is; who goes on with a job looks there first.
-//! - A job that is cancelled, fails or runs out of time leaves nothing behind in the store, and its label is free again.
+//! - A job that is cancelled, fails or runs out of time leaves nothing behind in the store, and its label is free again, at the
+//!   latest when its repository answers (`labels`).
 //! - Only the process that has the store open for writing runs jobs. Any other one may list them and ask to cancel them.
 //! - A thread of a job keeps the store open. [`Jobs::suspend`] ends them, and the next process goes on.
 
 mod files;
+mod labels;
 mod observe;
 mod registry;
 mod request;
@@ -57,6 +59,7 @@ impl Store {
         if let Err(error) = jobs.take_over() {
             tracing::warn!(%error, "the jobs of an earlier process are not taken up yet");
         }
+        jobs.decide_later();
         jobs
     }
 }

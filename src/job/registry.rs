@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::JobRecord;
 use crate::id::JobId;
 use crate::job::files;
+use crate::job::labels::Labels;
 use crate::job::running::{Running, Stop};
 use crate::progress::Cancel;
 use crate::store::Store;
@@ -29,6 +30,8 @@ pub(super) struct Registry {
     changed: Condvar,
     /// One submit or taking over at a time.
     pub submitting: Mutex<()>,
+    /// Labels that jobs which are over may have still.
+    pub labels: Labels,
     /// For the jobs that a test starts.
     #[cfg(test)]
     pub at_state: Mutex<Option<crate::job::running::AtState>>,
@@ -163,6 +166,7 @@ impl Registry {
                 tracing::warn!(job = %running.record.job, "the thread of a job panicked");
             }
         }
+        self.labels.suspend();
     }
 
     /// Starts the thread that looks after the jobs, if there is none. It has no handle of the store, and ends with the last

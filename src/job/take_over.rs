@@ -8,6 +8,7 @@ use crate::format::{CatalogState, JobKind, RestoredJob};
 use crate::id::JobId;
 use crate::job::Jobs;
 use crate::job::files::{self, StoredJob};
+use crate::job::labels::Undecided;
 use crate::job::run::{clean_up, give_up, run};
 use crate::job::running::Running;
 
@@ -62,6 +63,7 @@ impl Jobs {
         let environment = &self.store.inner.environment;
         let job = stored.record.job;
         let is_over = stored.is_over();
+        Undecided::of(&stored).into_iter().for_each(|undecided| self.registry.labels.add(undecided));
         let catalog = self.store.inner.catalog.current();
         let is_restored = catalog.restored.iter().any(|restored| restored.job == job);
         let has_moment = environment.fs.entry(&environment.layout.job_snapshot(job))?.is_some();
