@@ -65,12 +65,16 @@ impl Store {
 }
 
 impl Jobs {
-    /// All jobs that are kept, oldest first; also in a process that only reads.
+    /// All jobs that are kept, oldest first; also in a process that only reads. If the files of one are damaged the error
+    /// names it; the others can be asked for by their ids, run on, and can be cancelled.
     pub fn list(&self) -> Result<Vec<JobStatus>> {
         self.take_over()?;
         let mut all = Vec::new();
         for job in files::ids(&self.store.inner.environment)? {
-            all.extend(self.find(job)?);
+            let found = self.find(job);
+            all.extend(
+                found.map_err(|error| error.context(format!("job {job} cannot be read, the others by their ids")))?,
+            );
         }
         Ok(all)
     }
@@ -109,9 +113,7 @@ impl Jobs {
     pub fn cancel(&self, kind: JobKind, database: &Name) -> Result<JobId> {
         self.take_over()?;
         let environment = &self.store.inner.environment;
-        let is_meant =
-            |status: &JobStatus| status.kind == kind && status.database == *database && !status.state.is_final();
-        let meant = self.list()?.into_iter().rfind(is_meant).ok_or_else(|| none_running(kind))?;
+        let meant = self.newest_unfinished(kind, database)?;
         let job = meant.id;
         let refusal = |state: JobState| {
             Error::conflict(format!("Job with label {} can not be cancelled. state: {state}", meant.label))
@@ -125,6 +127,21 @@ impl Jobs {
             Some(running) => running.ask(Stop::User).map_err(refusal).map(|()| job),
             None => Ok(job),
         }
+    }
+
+    /// A damaged job hides none of the others, but it may be the one that is looked for.
+    fn newest_unfinished(&self, kind: JobKind, database: &Name) -> Result<JobStatus> {
+        let mut damage = None;
+        for job in files::ids(&self.store.inner.environment)?.into_iter().rev() {
+            match self.find(job) {
+                Ok(Some(found)) if found.kind == kind && found.database == *database && !found.state.is_final() => {
+                    return Ok(found);
+                }
+                Ok(_) => {}
+                Err(error) => damage = damage.or(Some(error)),
+            }
+        }
+        Err(damage.unwrap_or_else(|| none_running(kind)))
     }
 
     /// An error if a job that is not over uses the repository of this name: then the name cannot be dropped.

@@ -271,7 +271,7 @@ fn given_up_without_repository(died_at: u64) -> Option<SimFs> {
 #[test]
 fn a_label_whose_repository_was_away_is_made_free_once_wherever_that_dies() {
     let mut points = 0;
-    for died_at in (10..70).step_by(9) {
+    for died_at in (10..70).step_by(4) {
         let Some(base) = given_up_without_repository(died_at) else { continue };
         for at in 0.. {
             let sim = base.fork();
