@@ -129,6 +129,18 @@ impl Jobs {
         }
     }
 
+    /// The jobs of an earlier process that go on in this one, or did, oldest first.
+    #[cfg(feature = "cli")]
+    pub(crate) fn taken_over(&self) -> Vec<JobId> {
+        self.registry.taken_over()
+    }
+
+    /// Whether the job runs in this process.
+    #[cfg(feature = "cli")]
+    pub(crate) fn runs(&self, job: JobId) -> bool {
+        self.registry.get(job).is_some()
+    }
+
     /// A damaged job hides none of the others, but it may be the one that is looked for.
     fn newest_unfinished(&self, kind: JobKind, database: &Name) -> Result<JobStatus> {
         let mut damage = None;

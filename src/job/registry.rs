@@ -39,7 +39,8 @@ pub(super) struct Registry {
 
 #[derive(Default)]
 struct Known {
-    taken_over: bool,
+    /// The jobs of an earlier process that go on here; `None` until somebody has looked for them.
+    taken_over: Option<Vec<JobId>>,
     suspended: bool,
     /// Whether the thread that looks after jobs lives.
     watched: bool,
@@ -61,11 +62,11 @@ impl Registry {
 
     /// Whether the jobs of an earlier process go on here.
     pub fn is_taken_over(&self) -> bool {
-        self.known().taken_over
+        self.known().taken_over.is_some()
     }
 
-    pub fn set_taken_over(&self) {
-        self.known().taken_over = true;
+    pub fn set_taken_over(&self, jobs: Vec<JobId>) {
+        self.known().taken_over = Some(jobs);
     }
 
     /// An error once jobs were suspended.
@@ -89,6 +90,12 @@ impl Registry {
             known.running.iter().map(|(job, running)| (*job, running.record.clone())).collect();
         records.extend(known.stopped.iter().map(|(job, (record, _))| (*job, record.clone())));
         records.into_values().collect()
+    }
+
+    /// The jobs of an earlier process that go on here, or did, oldest first.
+    #[cfg(feature = "cli")]
+    pub fn taken_over(&self) -> Vec<JobId> {
+        self.known().taken_over.clone().unwrap_or_default()
     }
 
     /// Why a job stands still until the store is opened again.

@@ -35,7 +35,7 @@ impl Jobs {
             }
         }
         self.forget_unknown()?;
-        registry.set_taken_over();
+        registry.set_taken_over(unfinished.iter().map(|running| running.record.job).collect());
         for running in unfinished {
             let job = running.record.job;
             if let Err(error) = self.start(running) {

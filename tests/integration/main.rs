@@ -45,6 +45,8 @@ mod snapshot;
 mod sql;
 #[cfg(feature = "cli")]
 mod sql_command;
+#[cfg(feature = "cli")]
+mod sql_jobs;
 mod support;
 mod table_changes;
 mod time_travel;
