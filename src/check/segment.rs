@@ -60,6 +60,7 @@ fn check_fingerprints(
         predicate: None,
         limit: None,
         batch_rows: BATCH_ROWS,
+        text_views: false,
         counters: Arc::new(ReadCounters::default()),
     };
     let mut found = ColumnFingerprints::default();

@@ -29,6 +29,9 @@ pub(super) struct RestoreArguments {
     /// Replace tables that have other columns, keys or buckets, too; undoing brings them back.
     #[arg(long)]
     replace: bool,
+    /// Keep partitions of tables here that the backup does not have.
+    #[arg(long)]
+    keep_partitions: bool,
 }
 
 pub(super) fn run(session: &Session, arguments: &RestoreArguments) -> Result<Ended> {
@@ -49,6 +52,7 @@ pub(super) fn run(session: &Session, arguments: &RestoreArguments) -> Result<End
         options.rename_views.insert((source.database, source.table), Name::new(target)?);
     }
     options.replace_other_schema = arguments.replace;
+    options.keep_other_partitions = arguments.keep_partitions;
     options.observer = session.terminal.observer("restore");
     let store = session.open()?;
     let repository = store.repository(&arguments.repository)?;

@@ -191,6 +191,8 @@ pub(crate) enum JobWork {
         rename_views: Vec<JobRename>,
         /// Whether a table of another schema is replaced.
         replace_other_schema: bool,
+        /// Whether partitions that the backup does not have stay.
+        keep_other_partitions: bool,
         /// The moment of the backup, which tells it from a later one of the same label.
         backup_created_ms: i64,
         /// Target database and name of each table.

@@ -43,6 +43,7 @@ pub fn segment(bytes: &[u8]) {
         predicate: None,
         limit: None,
         batch_rows: 1024,
+        text_views: false,
         counters: Arc::<ReadCounters>::default(),
     };
     let Ok(scan) = reader.scan(options) else { return };

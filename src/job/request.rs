@@ -95,6 +95,8 @@ pub struct RestoreRequest {
     pub rename_views: BTreeMap<(Name, Name), Name>,
     /// Whether a table of the name that has another schema is replaced; see [`RestoreOptions`].
     pub replace_other_schema: bool,
+    /// Whether partitions that the backup does not have stay; see [`RestoreOptions`].
+    pub keep_other_partitions: bool,
     /// The moment that the backup must show (`backup_timestamp`), milliseconds since 1970; `None`: whichever it shows.
     pub created_ms: Option<i64>,
     /// What SHOW RESTORE calls the objects.
@@ -136,6 +138,7 @@ impl RestoreRequest {
             rename_tables: BTreeMap::new(),
             rename_views: BTreeMap::new(),
             replace_other_schema: false,
+            keep_other_partitions: false,
             created_ms: None,
             objects: Vec::new(),
             timeout_ms: TIMEOUT_MS_DEFAULT,
@@ -221,6 +224,7 @@ impl RestoreRequest {
             rename_tables: self.rename_tables.clone(),
             rename_views: self.rename_views.clone(),
             replace_other_schema: self.replace_other_schema,
+            keep_other_partitions: self.keep_other_partitions,
             created_ms: self.created_ms,
             observer: Observer::silent(),
         }
@@ -234,6 +238,7 @@ impl RestoreRequest {
             rename_tables: stored_renames(&self.rename_tables),
             rename_views: stored_renames(&self.rename_views),
             replace_other_schema: self.replace_other_schema,
+            keep_other_partitions: self.keep_other_partitions,
             backup_created_ms,
             targets,
             allow_load: self.allow_load,
@@ -264,6 +269,7 @@ pub(super) fn restore_options(record: &JobRecord, observer: Observer) -> Restore
         rename_tables,
         rename_views,
         replace_other_schema,
+        keep_other_partitions,
         backup_created_ms,
         ..
     } = &record.work
@@ -276,6 +282,7 @@ pub(super) fn restore_options(record: &JobRecord, observer: Observer) -> Restore
         rename_tables: renames_of(rename_tables),
         rename_views: renames_of(rename_views),
         replace_other_schema: *replace_other_schema,
+        keep_other_partitions: *keep_other_partitions,
         created_ms: Some(*backup_created_ms),
         ..options
     }

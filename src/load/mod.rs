@@ -9,6 +9,7 @@
 
 mod buffer;
 mod convert;
+mod create;
 mod csv;
 mod csv_options;
 mod csv_records;

@@ -1,6 +1,6 @@
 //! Which rows of a batch fulfil a predicate.
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Datum, RecordBatch, StringViewArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::kernels::cmp;
 use arrow::compute::{and_kleene, is_not_null, is_null, not, or_kleene, prep_null_mask_filter};
@@ -60,21 +60,27 @@ impl BoundPredicate {
         match (column.data_type(), value) {
             (ArrowType::Float32, Value::Double(value)) => return Ok(floats::<Float32Type>(column, comparison, *value)),
             (ArrowType::Float64, Value::Double(value)) => return Ok(floats::<Float64Type>(column, comparison, *value)),
+            (ArrowType::Utf8View, Value::Text(text)) => {
+                return compare_with(column, comparison, &StringViewArray::new_scalar(text));
+            }
             _ => {}
         }
         // As text of any length: see `bind`.
         let target = if data_type.is_text() { &crate::schema::DataType::String } else { data_type };
-        let scalar = value.to_scalar(target)?;
-        let result = match comparison {
-            Comparison::Equal => cmp::eq(column, &scalar),
-            Comparison::NotEqual => cmp::neq(column, &scalar),
-            Comparison::Less => cmp::lt(column, &scalar),
-            Comparison::LessOrEqual => cmp::lt_eq(column, &scalar),
-            Comparison::Greater => cmp::gt(column, &scalar),
-            Comparison::GreaterOrEqual => cmp::gt_eq(column, &scalar),
-        };
-        result.map_err(failed)
+        compare_with(column, comparison, &value.to_scalar(target)?)
     }
+}
+
+fn compare_with(column: &ArrayRef, comparison: Comparison, value: &dyn Datum) -> Result<BooleanArray> {
+    let result = match comparison {
+        Comparison::Equal => cmp::eq(column, value),
+        Comparison::NotEqual => cmp::neq(column, value),
+        Comparison::Less => cmp::lt(column, value),
+        Comparison::LessOrEqual => cmp::lt_eq(column, value),
+        Comparison::Greater => cmp::gt(column, value),
+        Comparison::GreaterOrEqual => cmp::gt_eq(column, value),
+    };
+    result.map_err(failed)
 }
 
 fn floats<T: ArrowPrimitiveType<Native: Into<f64>>>(

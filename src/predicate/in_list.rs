@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, GenericByteArray};
+use arrow::array::{Array, ArrayAccessor, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
 use arrow::datatypes::{
-    ByteArrayType, DataType as ArrowType, Date32Type, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    DataType as ArrowType, Date32Type, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type,
     TimeUnit, TimestampMicrosecondType,
 };
 
@@ -32,6 +32,7 @@ pub(super) fn in_list(column: &ArrayRef, values: &[Value]) -> Option<BooleanArra
             (integers || values.iter().all(same_scale)).then(|| numbers::<Decimal128Type>(column, values))?
         }
         ArrowType::Utf8 => bytes(column.as_string::<i32>(), values),
+        ArrowType::Utf8View => bytes(column.as_string_view(), values),
         ArrowType::Binary => bytes(column.as_binary::<i32>(), values),
         _ => None,
     }
@@ -50,17 +51,17 @@ fn numbers<T: ArrowPrimitiveType<Native: Into<i128>>>(column: &ArrayRef, values:
     Some(BooleanArray::from_unary(column, |number| sorted.binary_search(&number.into()).is_ok()))
 }
 
-fn bytes<T: ByteArrayType>(column: &GenericByteArray<T>, values: &[Value]) -> Option<BooleanArray> {
+fn bytes<'a, T: AsRef<[u8]> + ?Sized + 'a>(
+    column: impl ArrayAccessor<Item = &'a T>,
+    values: &[Value],
+) -> Option<BooleanArray> {
     let sorted = values.iter().map(|value| match value {
         Value::Text(text) => Some(text.as_bytes()),
         Value::Binary(bytes) => Some(bytes.as_slice()),
         _ => None,
     });
     let sorted = ascending(sorted.collect::<Option<Vec<&[u8]>>>()?)?;
-    Some(BooleanArray::from_unary(column, |value: &T::Native| {
-        let value: &[u8] = value.as_ref();
-        sorted.binary_search(&value).is_ok()
-    }))
+    Some(BooleanArray::from_unary(column, |value: &T| sorted.binary_search(&value.as_ref()).is_ok()))
 }
 
 /// `None` if it is not: then nothing may be searched in it.

@@ -276,7 +276,7 @@ pub(super) fn ids_in(plan: &TablePlan<'_>, base: Option<&TableVersion>) -> Resul
 
 fn check_same_schema(plan: &TablePlan<'_>, base: &TableVersion) -> Result<()> {
     let Some(difference) = base.schema.difference(&plan.source.schema) else { return Ok(()) };
-    let way_out = match plan.keeps_others {
+    let way_out = match plan.keeps_others && !plan.may_keep_others {
         true => "restore it under another name",
         false => "restore it under another name, drop the table here, or let the restore replace it all the same",
     };
@@ -317,9 +317,19 @@ fn check_no_overlap(
     match first_overlap(&bounds) {
         None => Ok(()),
         Some((kept, new)) => Err(Error::conflict(format!(
-            "Partition {} in table {} has conflict range with existing ranges: it overlaps partition {}; drop that one first",
-            metas[new].name, plan.name, metas[kept].name
+            "Partition {} in table {} has conflict range with existing ranges: it overlaps partition {}; {}",
+            metas[new].name,
+            plan.name,
+            metas[kept].name,
+            way_out(plan)
         ))),
+    }
+}
+
+fn way_out(plan: &TablePlan<'_>) -> &'static str {
+    match plan.may_keep_others {
+        true => "drop that one first, or replace the whole table (clean_partitions)",
+        false => "drop that one first",
     }
 }
 
@@ -342,7 +352,8 @@ fn id_beside(
         };
         return Err(Error::conflict(format!(
             "Partition {name} in table {table} has different {what} with partition in repository: {here} here, {there} in the \
-             backup; drop the partition first"
+             backup; {}",
+            way_out(plan)
         )));
     }
     let id = *next;

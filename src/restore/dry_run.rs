@@ -136,9 +136,9 @@ impl Store {
     pub fn restore_plan(&self, repository: &Repository, options: &RestoreOptions) -> Result<RestorePlan> {
         options.observer.check()?;
         let manifest = repository.manifest(&options.label)?;
-        let (plan, local) = self.decide(&manifest, options)?;
+        let (mut plan, local) = self.decide(&manifest, options)?;
         let mut tables = Vec::with_capacity(plan.tables.len());
-        for table in &plan.tables {
+        for table in &mut plan.tables {
             tables.push(self.planned(table, &local)?);
         }
         let sum = |part: fn(&RestorePlanTable) -> u64| tables.iter().map(part).fold(0, u64::saturating_add);
@@ -157,7 +157,7 @@ impl Store {
         })
     }
 
-    fn planned(&self, table: &TablePlan<'_>, local: &LocalSegments) -> Result<RestorePlanTable> {
+    fn planned(&self, table: &mut TablePlan<'_>, local: &LocalSegments) -> Result<RestorePlanTable> {
         let base = self.base_of(table)?.map(|live| live.current());
         ids_in(table, base.as_deref())?;
         let segments = || table.partitions.iter().flat_map(|partition| &partition.segments);

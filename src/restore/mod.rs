@@ -134,16 +134,24 @@ impl Store {
         Ok(local)
     }
 
-    fn begin_build<'a>(&self, table: TablePlan<'a>) -> Result<TableBuild<'a>> {
-        let current = self.base_of(&table)?;
+    fn begin_build<'a>(&self, mut table: TablePlan<'a>) -> Result<TableBuild<'a>> {
+        let current = self.base_of(&mut table)?;
         TableBuild::begin(&self.inner.environment, table, current)
     }
 
-    /// The living table that a restored one takes the place of, if there is one that can be read.
-    fn base_of(&self, table: &TablePlan<'_>) -> Result<Option<Arc<LiveTable>>> {
+    /// The living table that a restored one takes the place of, if there is one that can be read; settles the plan.
+    fn base_of(&self, table: &mut TablePlan<'_>) -> Result<Option<Arc<LiveTable>>> {
         match table.replaces.map(|id| self.live_table(id)) {
             None => Ok(None),
-            Some(Ok(live)) => Ok(Some(live)),
+            Some(Ok(live)) => {
+                table.settle(&live.current());
+                Ok(Some(live))
+            }
+            Some(Err(error)) if is_damage(&error) && table.may_keep_others => Err(error.context(format!(
+                "which partitions table {}.{} has beside those of the backup is not known: restore without keeping them \
+                 (clean_partitions)",
+                table.database, table.name
+            ))),
             // A damaged or missing table can be replaced as a whole; nothing of it is needed.
             Some(Err(error)) if is_damage(&error) && !table.keeps_others => Ok(None),
             Some(Err(error)) => Err(error),

@@ -34,6 +34,9 @@ pub struct RestoreOptions {
     /// A table of the name that has other columns, keys, partition columns or buckets is replaced as a whole, too, and can
     /// be brought back by undoing. Otherwise, and where only some partitions are restored, it is refused.
     pub replace_other_schema: bool,
+    /// Partitions of a table here that the backup does not have stay, as in StarRocks; one of the same name has to have the
+    /// same bounds then. Otherwise the table becomes what the backup shows. Undoing brings back what was there either way.
+    pub keep_other_partitions: bool,
     /// The moment that the backup has to show, milliseconds since 1970, if that matters: the label may have been dropped and
     /// used again.
     pub created_ms: Option<i64>,
@@ -51,6 +54,7 @@ impl RestoreOptions {
             rename_tables: BTreeMap::new(),
             rename_views: BTreeMap::new(),
             replace_other_schema: false,
+            keep_other_partitions: false,
             created_ms: None,
             observer: Observer::silent(),
         }

@@ -1,13 +1,15 @@
 //! Deciding a restore: from a manifest, a selection, new names and the catalog to what has to be built. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::error::{Error, Result};
 use crate::format::{CatalogState, Manifest, ManifestPartition, ManifestTable, ManifestView};
 use crate::id::{Name, TableId};
 use crate::restore::select::{self, Selected, find_database, find_table, find_view};
 use crate::restore::{RestoreOptions, RestorePlanView, RestoredView};
+use crate::schema::PartitionMeta;
 use crate::snapshot::backup_timestamp;
+use crate::table::TableVersion;
 
 /// What a restore will do.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(super) struct TablePlan<'a> {
     /// Whether partitions of `replaces` that are not in `partitions` are kept (some partitions are restored into an
     /// existing table), instead of the whole table being replaced.
     pub keeps_others: bool,
+    /// Whether [`TablePlan::settle`] may still decide to keep them.
+    pub may_keep_others: bool,
     /// Whether `replaces` may have another schema.
     pub takes_other_schema: bool,
 }
@@ -108,7 +112,19 @@ fn plan_table<'a>(selected: Selected<'a>, options: &RestoreOptions, catalog: &Ca
     let keeps_others = replaces.is_some() && (are_named || !source.whole);
     // The partitions that stay have the schema that is here.
     let takes_other_schema = options.replace_other_schema && !keeps_others;
-    Ok(TablePlan { database, name, source, partitions, are_named, replaces, keeps_others, takes_other_schema })
+    let is_partitioned = !source.schema.partition_columns().is_empty();
+    let may_keep_others = options.keep_other_partitions && replaces.is_some() && !keeps_others && is_partitioned;
+    Ok(TablePlan {
+        database,
+        name,
+        source,
+        partitions,
+        are_named,
+        replaces,
+        keeps_others,
+        may_keep_others,
+        takes_other_schema,
+    })
 }
 
 fn plan_view<'a>(source: &'a ManifestView, options: &RestoreOptions, catalog: &CatalogState) -> Result<ViewPlan<'a>> {
@@ -159,6 +175,26 @@ fn check_renames_match(manifest: &Manifest, options: &RestoreOptions) -> Result<
         find_table(manifest, database, name)?;
     }
     options.rename_views.keys().try_for_each(|(database, name)| find_view(manifest, database, name))
+}
+
+impl TablePlan<'_> {
+    /// Decides whether partitions are kept, once it is known which the table has. Where there is nothing to keep the table is
+    /// replaced as a whole: it gets the lineage of the backup, and the next backup is incremental.
+    pub fn settle(&mut self, base: &TableVersion) {
+        if !self.may_keep_others || (self.takes_other_schema && base.schema.difference(&self.source.schema).is_some()) {
+            return;
+        }
+        let from_backup: HashMap<String, &PartitionMeta> =
+            self.partitions.iter().map(|one| (one.partition.name.as_str().to_lowercase(), &one.partition)).collect();
+        let is_other = |here: &PartitionMeta| {
+            let there = from_backup.get(&here.name.as_str().to_lowercase());
+            there.is_none_or(|there| there.bounds != here.bounds || there.buckets != here.buckets)
+        };
+        if base.partitions.values().any(|partition| is_other(&partition.meta)) {
+            self.keeps_others = true;
+            self.takes_other_schema = false;
+        }
+    }
 }
 
 impl ViewPlan<'_> {

@@ -186,6 +186,7 @@ fn rows_that_sort_behind_are_appended_and_others_begin_a_segment() {
         predicate: None,
         limit: None,
         batch_rows: 300,
+        text_views: false,
         counters: Arc::new(ReadCounters::default()),
     };
     let read: Vec<RecordBatch> = reader.scan(options).unwrap().collect::<crate::Result<_>>().unwrap();

@@ -17,6 +17,7 @@ pub use crate::segment::Access;
 use crate::error::{Error, Result};
 use crate::id::{PartitionId, Version};
 use crate::predicate::Predicate;
+use crate::schema::with_text_views;
 use crate::segment::SegmentPart;
 use crate::store::{Store, Table};
 use crate::table::{LiveTable, TableVersion};
@@ -56,6 +57,7 @@ pub struct ScanBuilder {
     /// Ascending; `None` = all.
     partitions: Option<Arc<[PartitionId]>>,
     batch_rows: usize,
+    text_views: bool,
     access: Access,
 }
 
@@ -191,6 +193,7 @@ impl ScanBuilder {
             at: None,
             partitions: None,
             batch_rows: BATCH_ROWS,
+            text_views: false,
             access: Access::default(),
         }
     }
@@ -295,14 +298,16 @@ impl ScanBuilder {
         };
         let predicate = self.predicate.map(|predicate| predicate.bind(schema)).transpose()?;
         let (segments, planned) = choose_segments(&version, self.partitions.as_deref(), predicate.as_ref())?;
+        let arrow = Schema::new(columns.iter().map(|column| column.to_arrow()).collect::<Vec<_>>());
         let shared = Arc::new(Shared {
             store: self.store,
             what: self.what,
-            schema: Arc::new(Schema::new(columns.iter().map(|column| column.to_arrow()).collect::<Vec<_>>())),
+            schema: if self.text_views { with_text_views(&arrow) } else { Arc::new(arrow) },
             projection: columns.iter().map(|column| column.id).collect(),
             predicate,
             limit: self.limit,
             batch_rows: self.batch_rows,
+            text_views: self.text_views,
             access: self.access,
             planned,
             read: Arc::default(),

@@ -15,6 +15,12 @@ impl ScanBuilder {
         self
     }
 
+    /// Columns of text come as views.
+    pub(crate) fn text_views(mut self) -> ScanBuilder {
+        self.text_views = true;
+        self
+    }
+
     /// Only rows of these partitions, ascending.
     pub(crate) fn partitions(mut self, partitions: Arc<[PartitionId]>) -> ScanBuilder {
         self.partitions = Some(partitions);

@@ -33,6 +33,7 @@ pub(super) struct Shared {
     pub predicate: Option<BoundPredicate>,
     pub limit: Option<u64>,
     pub batch_rows: usize,
+    pub text_views: bool,
     pub access: Access,
     pub planned: ScanCounters,
     pub read: Arc<ReadCounters>,
@@ -112,6 +113,7 @@ impl UnitBatches {
             predicate,
             limit,
             batch_rows: shared.batch_rows,
+            text_views: shared.text_views,
             counters: shared.read.clone(),
         };
         let opened = unit.segment.open(shared);

@@ -18,6 +18,7 @@ mod type_text;
 mod value;
 mod value_text;
 
+pub(crate) use arrow_type::with_text_views;
 pub use auto_partition::DateUnit;
 pub(crate) use auto_partition::other_name;
 pub use bucket::bucket_hashes;

@@ -11,6 +11,7 @@ use arrow::error::ArrowError;
 
 use crate::error::{Error, Result};
 use crate::id::ColumnId;
+use crate::schema::with_text_views;
 use crate::segment::SegmentPart;
 use crate::segment::file::ScanInput;
 use crate::segment::reader::{SegmentReader, SegmentScanOptions};
@@ -74,9 +75,10 @@ impl SegmentScan {
             requested.iter().filter_map(|index| columns.positions.binary_search(index).ok()).collect()
         };
         let fields: Vec<_> = requested.iter().map(|index| reader.arrow_schema.fields()[*index].clone()).collect();
+        let schema = Schema::new(fields);
         Ok(SegmentScan {
             input: ScanInput::new(&reader.file, &options.counters),
-            schema: Arc::new(Schema::new(fields)),
+            schema: if options.text_views { with_text_views(&schema) } else { Arc::new(schema) },
             output_of_all: output_of(&columns.all),
             output_of_wanted: output_of(&columns.wanted),
             columns,

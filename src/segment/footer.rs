@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use crate::error::{Error, Result};
-use crate::schema::TableSchema;
+use crate::schema::{TableSchema, with_text_views};
 use crate::segment::BlockTable;
 use crate::segment::blocks::BLOCKS_KEY;
 use crate::segment::file::{CheckedFile, MAGIC_BYTES, RawFile};
@@ -46,6 +46,12 @@ pub(super) fn read_page_index(file: &CheckedFile, footer: &ArrowReaderMetadata) 
 
 fn to_arrow(metadata: ParquetMetaData) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
     ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new().with_skip_arrow_metadata(true))
+}
+
+/// The footer for a decoder that gives text as views.
+pub(super) fn viewing(footer: &ArrowReaderMetadata) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
+    let options = ArrowReaderOptions::new().with_schema(with_text_views(footer.schema()));
+    ArrowReaderMetadata::try_new(footer.metadata().clone(), options)
 }
 
 fn check_rows(path: &Path, metadata: &ParquetMetaData, meta: &SegmentMeta) -> Result<()> {

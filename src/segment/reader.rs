@@ -37,6 +37,8 @@ pub struct SegmentScanOptions {
     pub limit: Option<u64>,
     /// Rows of a batch at most.
     pub batch_rows: usize,
+    /// Whether columns of text come as views, which are faster to compare and to group by.
+    pub text_views: bool,
     /// Where reading is counted.
     pub counters: Arc<ReadCounters>,
 }

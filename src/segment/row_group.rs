@@ -18,6 +18,7 @@ use crate::id::ColumnId;
 use crate::predicate::BoundPredicate;
 use crate::segment::SegmentReader;
 use crate::segment::file::ScanInput;
+use crate::segment::footer::{parquet_error, viewing};
 use crate::segment::prune::{RowGroupMatch, match_row_group, select_pages};
 use crate::segment::reader::SegmentScanOptions;
 
@@ -192,7 +193,11 @@ impl RowGroups<'_> {
         let batch_rows = BATCH_BYTES / decoded_row_bytes(group, columns.leaves.iter().copied());
         let batch_rows = usize::try_from(batch_rows).unwrap_or(usize::MAX).clamp(1, self.options.batch_rows);
         let mask = ProjectionMask::roots(footer.parquet_schema(), columns.positions.iter().copied());
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.clone(), footer.clone())
+        let footer = match self.options.text_views {
+            true => viewing(footer).map_err(|error| parquet_error(self.reader.file.path(), error))?,
+            false => footer.clone(),
+        };
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.clone(), footer)
             .with_row_groups(vec![row_group])
             .with_projection(mask)
             .with_batch_size(batch_rows);

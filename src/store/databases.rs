@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use crate::catalog::{ddl, recycle};
 use crate::delta::{Action, Protocol, TableMetadata};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{CatalogState, OperationRecord};
+use crate::fs::TableLayout;
 use crate::id::{LineageId, Name, PartitionId, TableId, Version};
 use crate::schema::{PartitionMeta, PartitionSpec, TableSchema, TableSpec};
 use crate::store::{Store, Table};
-use crate::table::{LiveTable, write_initial_log};
+use crate::table::{LiveTable, Operation, write_initial_log};
 
 impl Store {
     /// Names of the databases.
@@ -62,16 +63,19 @@ impl Store {
 
     /// CREATE TABLE. The table directory is durable before the catalog names it.
     pub fn create_table(&self, database: &str, name: &str, spec: &TableSpec) -> Result<Table> {
-        self.make_table(database, Name::new(name)?, |name| spec.build(name.as_str()))
+        let build = |name: &Name| spec.build(name.as_str());
+        self.make_table(database, Name::new(name)?, build, |_| Ok(())).map(|(table, ())| table)
     }
 
-    /// A table of what `build` gives for its name, once it is known that it could be made.
-    pub(super) fn make_table(
+    /// A table of what `build` gives for its name, once it is known that it could be made. `fill` gets it before it has its
+    /// name: nobody else sees it.
+    pub(crate) fn make_table<T>(
         &self,
         database: &str,
         name: Name,
         build: impl FnOnce(&Name) -> Result<(TableSchema, Vec<PartitionSpec>)>,
-    ) -> Result<Table> {
+        fill: impl FnOnce(&Table) -> Result<T>,
+    ) -> Result<(Table, T)> {
         let environment = &self.inner.environment;
         environment.check_writable()?;
         let id = TableId::random(&environment.ids);
@@ -81,20 +85,28 @@ impl Store {
         let actions = self.first_actions(id, schema, partitions);
         let operation = environment.begin_operation(Some(&OperationRecord::Table { table: id }))?;
         let layout = environment.layout.table(id);
-        let written = write_initial_log(&environment.fs, &layout, &actions, operation.dir());
-        let committed =
-            written.and_then(|_| self.inner.catalog.commit(|state| ddl::create_table(state, database, &name, id)));
-        if let Err(error) = committed {
-            // With an unknown outcome the catalog may name the directory; the next opening decides. It has to, too, if the
-            // removal is not durable: the record stays as long as a power cut could bring the directory back.
-            let removed = !error.is(ErrorKind::Poisoned) && self.remove_garbage(layout.dir());
-            if !removed || environment.fs.sync_dir(&environment.layout.tables()).is_err() {
-                operation.leave_behind();
-            }
-            return Err(error);
-        }
+        let fill_and_name = || {
+            write_initial_log(&environment.fs, &layout, &actions, operation.dir())?;
+            let live = Arc::new(LiveTable::open(environment, id, layout.clone())?);
+            let table = Table { store: self.clone(), database: Name::new(database)?, name: name.clone(), live };
+            let filled = fill(&table)?;
+            self.inner.catalog.commit(|state| ddl::create_table(state, database, &name, id))?;
+            Ok(filled)
+        };
+        let filled = fill_and_name().inspect_err(|error| self.take_back(operation, &layout, error))?;
         let live = self.live_table(id)?;
-        Ok(Table { store: self.clone(), database: Name::new(database)?, name, live })
+        Ok((Table { store: self.clone(), database: Name::new(database)?, name, live }, filled))
+    }
+
+    /// Removes the directory of a table that was not made.
+    fn take_back(&self, operation: Operation, layout: &TableLayout, error: &Error) {
+        let environment = &self.inner.environment;
+        // With an unknown outcome the catalog may name the directory; the next opening decides. It has to, too, if the
+        // removal is not durable: the record stays as long as a power cut could bring the directory back.
+        let removed = !error.is(ErrorKind::Poisoned) && self.remove_garbage(layout.dir());
+        if !removed || environment.fs.sync_dir(&environment.layout.tables()).is_err() {
+            operation.leave_behind();
+        }
     }
 
     fn first_actions(&self, id: TableId, schema: TableSchema, partitions: Vec<PartitionSpec>) -> Vec<Action> {

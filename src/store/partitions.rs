@@ -1,6 +1,6 @@
 //! Partitions of a table: ADD, DROP, RECOVER, RENAME, TRUNCATE. Each is one version of the table's log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::delta::{Action, RecycledPartition};
@@ -42,27 +42,40 @@ impl Table {
 
     /// ALTER TABLE … DROP PARTITION. It goes to the recycle bin, where [`Table::recover_partition`] finds it.
     pub fn drop_partition(&self, name: &str) -> Result<()> {
-        let name = Name::new(name)?;
-        let terms = self.store.recycle_terms();
+        self.drop_partitions(&[Name::new(name)?])
+    }
+
+    /// ALTER TABLE … DROP PARTITIONS: all of them in one version, or none. They go to the recycle bin.
+    pub fn drop_partitions(&self, names: &[Name]) -> Result<()> {
         self.change("DROP PARTITION", |version, now_ms| {
-            let (partition, mut actions) = dropped(version, &name, now_ms)?;
-            actions.push(Action::Recycled(Arc::new(RecycledPartition {
-                recycle: terms.recycle,
-                partition: (*partition.meta).clone(),
-                version: version.version,
-                dropped_ms: terms.now_ms,
-                expires_ms: terms.now_ms.saturating_add(terms.keep_ms),
-                rows: partition.segments().map(|segment| segment.rows).fold(0, u64::saturating_add),
-                bytes: partition.segments().map(|segment| segment.size_bytes).fold(0, u64::saturating_add),
-            })));
-            Ok(actions)
+            let recycled = |partition: &PartitionVersion| {
+                let terms = self.store.recycle_terms();
+                Action::Recycled(Arc::new(RecycledPartition {
+                    recycle: terms.recycle,
+                    partition: (*partition.meta).clone(),
+                    version: version.version,
+                    dropped_ms: terms.now_ms,
+                    expires_ms: terms.now_ms.saturating_add(terms.keep_ms),
+                    rows: partition.segments().map(|segment| segment.rows).fold(0, u64::saturating_add),
+                    bytes: partition.segments().map(|segment| segment.size_bytes).fold(0, u64::saturating_add),
+                }))
+            };
+            let dropped = to_drop(version, names)?;
+            let drop = |partition| drops(partition, now_ms).into_iter().chain([recycled(partition)]);
+            Ok(dropped.into_iter().flat_map(drop).collect())
         })
     }
 
     /// ALTER TABLE … DROP PARTITION … FORCE: for ever.
     pub fn drop_partition_force(&self, name: &str) -> Result<()> {
-        let name = Name::new(name)?;
-        self.change("DROP PARTITION", |version, now_ms| Ok(dropped(version, &name, now_ms)?.1))
+        self.drop_partitions_force(&[Name::new(name)?])
+    }
+
+    /// ALTER TABLE … DROP PARTITIONS … FORCE: all of them in one version, or none; for ever.
+    pub fn drop_partitions_force(&self, names: &[Name]) -> Result<()> {
+        self.change("DROP PARTITION", |version, now_ms| {
+            Ok(to_drop(version, names)?.into_iter().flat_map(|partition| drops(partition, now_ms)).collect())
+        })
     }
 
     /// RECOVER PARTITION: it comes back with the rows it had when it was dropped. `AlreadyExists` if the name is taken,
@@ -99,8 +112,15 @@ impl Table {
 
     /// TRUNCATE TABLE … PARTITION. The rows do not go to the recycle bin; versions before have them.
     pub fn truncate_partition(&self, name: &str) -> Result<()> {
-        let name = Name::new(name)?;
-        self.change("TRUNCATE PARTITION", |version, now_ms| Ok(removes(version.partition(&name)?, now_ms)))
+        self.truncate_partitions(&[Name::new(name)?])
+    }
+
+    /// TRUNCATE TABLE … PARTITION of several: all of them in one version, or none.
+    pub fn truncate_partitions(&self, names: &[Name]) -> Result<()> {
+        self.change("TRUNCATE PARTITION", |version, now_ms| {
+            let partitions = partitions_named(version, names)?;
+            Ok(partitions.into_iter().flat_map(|partition| removes(partition, now_ms)).collect())
+        })
     }
 
     /// TRUNCATE TABLE. The rows do not go to the recycle bin; versions before have them.
@@ -123,13 +143,28 @@ impl Table {
     }
 }
 
-/// The partition of the name and what drops it.
-fn dropped<'v>(version: &'v TableVersion, name: &Name, now_ms: i64) -> Result<(&'v PartitionVersion, Vec<Action>)> {
+/// The partitions of the names, each of which is there once.
+fn partitions_named<'v>(version: &'v TableVersion, names: &[Name]) -> Result<Vec<&'v PartitionVersion>> {
+    let mut seen = BTreeSet::new();
+    let find = |name: &Name| {
+        let partition = version.partition(name)?;
+        match seen.insert(partition.meta.id) {
+            true => Ok(&**partition),
+            false => Err(Error::invalid(format!("partition {name} is named twice: name it once"))),
+        }
+    };
+    names.iter().map(find).collect()
+}
+
+fn to_drop<'v>(version: &'v TableVersion, names: &[Name]) -> Result<Vec<&'v PartitionVersion>> {
     check_partitioned(version)?;
-    let partition = version.partition(name)?;
+    partitions_named(version, names)
+}
+
+fn drops(partition: &PartitionVersion, now_ms: i64) -> Vec<Action> {
     let mut actions = removes(partition, now_ms);
     actions.push(Action::PartitionRemoved(partition.meta.id));
-    Ok((partition, actions))
+    actions
 }
 
 /// The dropped partition of the name: the one of the id, or the one dropped last.

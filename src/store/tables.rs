@@ -53,6 +53,7 @@ impl Store {
             bounds: partition.meta.bounds.clone(),
         });
         let partitions = partitions.collect();
-        self.make_table(database, name, |_| Ok(((*version.schema).clone(), partitions)))
+        let build = |_: &Name| Ok(((*version.schema).clone(), partitions));
+        self.make_table(database, name, build, |_| Ok(())).map(|(table, ())| table)
     }
 }

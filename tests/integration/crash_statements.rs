@@ -6,7 +6,7 @@ use steledb::restore::RestoreOptions;
 use steledb::{DataType, Label, OnExistingView, PartitionSpec, TableSpec, Value};
 
 use crate::crash::{fail_everywhere, open, prepared, prepared_with_backup};
-use crate::support::{name, orders};
+use crate::support::{name, orders, orders_spec};
 
 #[test]
 fn views_are_made_altered_and_dropped() {
@@ -39,12 +39,46 @@ fn changes_of_a_table_and_tables_like_it() {
     fail_everywhere("create table like", &base, |store| {
         store.create_table_like("sales", "like", ("sales", "orders")).map(drop)
     });
+    fail_everywhere("truncate partitions", &base, |store| {
+        store.table("sales", "orders")?.truncate_partitions(&[name("early"), name("late")])
+    });
+    fail_everywhere("drop partitions", &base, |store| {
+        store.table("sales", "orders")?.drop_partitions(&[name("late"), name("early")])
+    });
     let spec = TableSpec::new().column("id", DataType::BigInt).partition_by_range(["id"], []);
     open(&base, 5).create_table("sales", "numbers", &spec).unwrap();
     fail_everywhere("add partitions", &base, |store| {
         let value = |number| vec![Value::Int(number)];
         let spec = |text: &str, from| PartitionSpec::range(name(text), value(from), value(from + 10));
         store.table("sales", "numbers")?.add_partitions(vec![spec("a", 0), spec("b", 10), spec("c", 30)])
+    });
+}
+
+#[test]
+fn a_table_made_with_its_rows() {
+    fail_everywhere("create table with rows", &prepared(), |store| {
+        let rows = LoadSource::batches(vec![orders(0..20), orders(20..300)]);
+        store.create_table_with_rows("sales", "copy", &orders_spec(), rows, &LoadOptions::default()).map(drop)
+    });
+}
+
+#[test]
+fn a_restore_that_keeps_other_partitions() {
+    let base = prepared_with_backup();
+    {
+        let store = open(&base, 6);
+        let table = store.table("sales", "orders").unwrap();
+        table.drop_partition_force("late").unwrap();
+        let repository = store.repository("r").unwrap();
+        store.backup(&repository, &BackupOptions::new(Label::new("early").unwrap())).unwrap();
+        table.add_partition(PartitionSpec::range(name("late"), vec![Value::Date(100)], vec![])).unwrap();
+        table.truncate_partition("early").unwrap();
+        table.load(LoadSource::batches(vec![orders(400..500)]), &LoadOptions::default()).unwrap();
+    }
+    fail_everywhere("restore that keeps others", &base, |store| {
+        let label = Label::new("early")?;
+        let options = RestoreOptions { keep_other_partitions: true, ..RestoreOptions::new(label) };
+        store.restore(&store.repository("r")?, &options).map(drop)
     });
 }
 

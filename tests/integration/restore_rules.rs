@@ -106,6 +106,72 @@ fn partitions_come_into_a_table_only_where_there_is_room() {
 }
 
 #[test]
+fn partitions_that_the_backup_does_not_have_stay_if_asked_for() {
+    let (disk, repository) = backed_up();
+    let orders = || disk.store.table("sales", "orders").unwrap();
+    orders().drop_partition_force("late").unwrap();
+    disk.store.backup(&repository, &BackupOptions::new(label("c"))).unwrap();
+    let keep = RestoreOptions { keep_other_partitions: true, ..RestoreOptions::new(label("c")) };
+    let planned = || disk.store.restore_plan(&repository, &keep).unwrap().tables.remove(0).partitions;
+    // Nothing to keep: as without.
+    assert_eq!(planned(), None);
+
+    orders().add_partition(PartitionSpec::range(name("late"), vec![Value::Date(100)], vec![])).unwrap();
+    orders().truncate_partition("early").unwrap();
+    load_orders(&orders(), 1000..1200).unwrap();
+    assert_eq!(planned(), Some(vec![name("early")]));
+    let lineage = orders().version().metadata.lineage;
+    let report = disk.store.restore(&repository, &keep).unwrap();
+    assert_eq!(report.tables[0].rows, 600);
+    let ids = ids_in(&orders());
+    assert_eq!((ids.len(), ids[0], ids[599]), (600, 0, 1199));
+    assert_eq!(orders().version().metadata.lineage, lineage);
+    let redo = disk.store.undo(report.undo.unwrap()).unwrap();
+    assert_eq!(ids_in(&orders()).len(), 200);
+    disk.store.undo(redo).unwrap();
+
+    // A partition of the same name and other bounds is neither the one of the backup nor another one.
+    orders().drop_partition_force("early").unwrap();
+    orders().add_partition(PartitionSpec::range(name("early"), vec![], vec![Value::Date(50)])).unwrap();
+    let error = refused(&disk.store, &repository, &keep);
+    assert!(error.contains("different range") && error.contains("clean_partitions"), "{error}");
+    // Without keeping, the table becomes what the backup shows.
+    disk.store.restore(&repository, &RestoreOptions::new(label("c"))).unwrap();
+    assert_eq!(ids_in(&orders()).len(), 500);
+}
+
+#[test]
+fn a_table_of_another_schema_is_replaced_also_where_partitions_would_be_kept() {
+    let (disk, repository) = backed_up();
+    disk.store.drop_table_force("sales", "orders").unwrap();
+    let other = orders_spec().hash_buckets(["id"], 3);
+    disk.store.create_table("sales", "orders", &other).unwrap();
+    let keep = RestoreOptions { keep_other_partitions: true, ..RestoreOptions::new(label("b")) };
+    assert!(refused(&disk.store, &repository, &keep).contains("let the restore replace it all the same"));
+    let replace = RestoreOptions { replace_other_schema: true, ..keep };
+    disk.store.restore(&repository, &replace).unwrap();
+    assert_eq!(disk.store.table("sales", "orders").unwrap().schema().distribution.buckets(), 2);
+}
+
+#[test]
+fn a_damaged_table_is_replaced_as_a_whole_or_not_at_all() {
+    let (disk, repository) = backed_up();
+    let id = disk.store.table("sales", "orders").unwrap().version().metadata.table;
+    let root = disk.store.root().to_owned();
+    drop(disk.store);
+    let log = root.join("tables").join(id.to_string()).join("_delta_log");
+    for entry in std::fs::read_dir(&log).unwrap() {
+        std::fs::write(entry.unwrap().path(), b"damage").unwrap();
+    }
+    let store = Store::open(&root).unwrap();
+    let keep = RestoreOptions { keep_other_partitions: true, ..RestoreOptions::new(label("b")) };
+    let error = store.restore(&repository, &keep).unwrap_err().to_string();
+    assert!(error.contains("restore without keeping them (clean_partitions)"), "{error}");
+    store.restore(&repository, &RestoreOptions::new(label("b"))).unwrap();
+    assert_eq!(ids_in(&store.table("sales", "orders").unwrap()).len(), 1000);
+}
+
+#[test]
 fn a_plan_tells_what_is_copied_and_what_is_here_and_changes_nothing() {
     let (disk, repository) = backed_up();
     let everything = RestoreOptions::new(label("b"));

@@ -45,6 +45,7 @@ fn requests_are_frozen() {
         rename_tables: vec![JobRename { database: name("d"), name: name("t"), to: name("u") }],
         rename_views: vec![JobRename { database: name("d"), name: name("v"), to: name("w") }],
         replace_other_schema: true,
+        keep_other_partitions: false,
         backup_created_ms: 3,
         targets: vec![(name("e"), name("u"))],
         allow_load: true,
@@ -52,7 +53,7 @@ fn requests_are_frozen() {
     });
     let json = r#"{"restore":{"selection":{"database":"d"},"rename_databases":{"d":"e"},"#.to_owned()
         + r#""rename_tables":[{"database":"d","name":"t","to":"u"}],"#
-        + r#""rename_views":[{"database":"d","name":"v","to":"w"}],"replace_other_schema":true,"backup_created_ms":3,"#
+        + r#""rename_views":[{"database":"d","name":"v","to":"w"}],"replace_other_schema":true,"keep_other_partitions":false,"backup_created_ms":3,"#
         + r#""targets":[["e","u"]],"allow_load":true,"replication_num":1}}}"#;
     frozen(DocumentKind::Job, &restore, &format!("{head}{json}"));
     let objects = record(JobWork::Backup {

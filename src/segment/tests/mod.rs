@@ -172,6 +172,7 @@ impl Written {
             predicate: None,
             limit: None,
             batch_rows: 700,
+            text_views: false,
             counters: Arc::new(ReadCounters::default()),
         }
     }

@@ -22,24 +22,16 @@ impl Executor<'_> {
         }
     }
 
-    /// The table is made first and dropped again if the query fails, so that it is there with all rows or not at all.
+    /// The table appears with all rows of the query, or not at all.
     fn create_table_as(&self, create: &CreateTable, (database, name): (&Name, &Name), query: &Query) -> Result<Answer> {
         let planned = self.plan(query)?;
         let columns = columns_of_query(create, &planned.schema())?;
         let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
         let spec = spec_of(create, columns)?;
-        let made = self.store.create_table(database.as_str(), name.as_str(), &spec);
-        let table = match made {
-            Ok(table) => table,
-            Err(error) => return forgive(Err(error), ErrorKind::AlreadyExists, create.if_not_exists),
-        };
-        match self.load_query(&table, planned, &names, self.load_options()) {
-            Ok(report) => Ok(Answer::affected(report.rows, format!("{} rows", report.rows))),
-            Err(error) => {
-                // The reason of the failure is worth more than that of a drop that fails as well.
-                let _ = self.store.drop_table_force(database.as_str(), name.as_str());
-                Err(error)
-            }
+        let (rows, options) = (self.rows_of(planned, &names)?, self.load_options());
+        match self.store.create_table_with_rows(database.as_str(), name.as_str(), &spec, rows, &options) {
+            Ok((_, report)) => Ok(Answer::affected(report.rows, format!("{} rows", report.rows))),
+            Err(error) => forgive(Err(error), ErrorKind::AlreadyExists, create.if_not_exists),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::id::{Label, Name};
-use crate::load::{LoadOptions, LoadReport, LoadSource, Replace};
+use crate::load::{LoadOptions, LoadSource, Replace};
 use crate::sql::Answer;
 use crate::sql::ast::{Insert, InsertTarget, ObjectName, Properties, Query};
 use crate::sql::execute::Executor;
@@ -51,7 +51,7 @@ impl Executor<'_> {
         options.made_from = into.overwrite.then(|| table.version().version);
         let planned = self.plan(source)?;
         let names = column_names(into, &table, &planned)?;
-        let report = self.load_query(&table, planned, &names, options)?;
+        let report = table.load(self.rows_of(planned, &names)?, &options)?;
         let message = match (report.already_loaded, into.label) {
             (true, Some(label)) => format!("nothing to do: label {label} was loaded before"),
             _ => format!("{} rows", report.rows),
@@ -87,14 +87,8 @@ impl Executor<'_> {
         LoadOptions { observer: self.observer.clone(), ..LoadOptions::default() }
     }
 
-    /// Loads the rows of a query, whose columns get these names.
-    pub(super) fn load_query(
-        &self,
-        table: &Table,
-        planned: PlannedQuery,
-        names: &[String],
-        options: LoadOptions,
-    ) -> Result<LoadReport> {
+    /// The rows of a query as a load takes them, its columns under these names.
+    pub(super) fn rows_of(&self, planned: PlannedQuery, names: &[String]) -> Result<LoadSource> {
         let schema = renamed(&planned.schema(), names);
         let rename = move |batch: Result<RecordBatch>| {
             let batch = batch?;
@@ -102,8 +96,7 @@ impl Executor<'_> {
                 Error::invalid("a query gave a batch of another schema than it said").with_source(error)
             })
         };
-        let batches = planned.run(self.observer.cancel())?.map(rename);
-        table.load(LoadSource::Batches(Box::new(batches)), &options)
+        Ok(LoadSource::Batches(Box::new(planned.run(self.observer.cancel())?.map(rename))))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::sql::execute::backup::{label_of, timeout_ms};
 use crate::sql::execute::plan_rows::restore_plan_rows;
 use crate::sql::properties::PropertyReader;
 
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     "backup_timestamp",
     "replication_num",
     "meta_version",
@@ -25,6 +25,7 @@ const KNOWN: [&str; 8] = [
     "allow_load",
     "concurrent",
     "replace_other_schema",
+    "clean_partitions",
 ];
 
 impl Executor<'_> {
@@ -52,6 +53,7 @@ impl Executor<'_> {
             rename_views: request.rename_views.clone(),
             created_ms: request.created_ms,
             replace_other_schema: request.replace_other_schema,
+            keep_other_partitions: request.keep_other_partitions,
             observer: self.observer.clone(),
             ..RestoreOptions::new(request.label.clone())
         };
@@ -83,6 +85,7 @@ impl Executor<'_> {
         request.allow_load = properties.allow_load;
         request.concurrent = properties.concurrent;
         request.replace_other_schema = properties.replace_other_schema;
+        request.keep_other_partitions = !properties.clean_partitions;
         Ok(request)
     }
 
@@ -123,6 +126,7 @@ struct RestoreProperties {
     allow_load: bool,
     concurrent: bool,
     replace_other_schema: bool,
+    clean_partitions: bool,
 }
 
 fn properties_of(restore: &RestoreStatement) -> Result<RestoreProperties> {
@@ -139,6 +143,7 @@ fn properties_of(restore: &RestoreStatement) -> Result<RestoreProperties> {
         allow_load: properties.take_flag("allow_load")?,
         concurrent: properties.take_flag("concurrent")?,
         replace_other_schema: properties.take_flag("replace_other_schema")?,
+        clean_partitions: properties.take_flag("clean_partitions")?,
     };
     properties.finish("Unknown restore job properties", &KNOWN)?;
     Ok(read)

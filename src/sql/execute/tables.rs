@@ -31,19 +31,11 @@ impl Executor<'_> {
         forgive(dropped, ErrorKind::NotFound, if_exists)
     }
 
-    /// Partitions are looked up before the first of them is emptied.
     pub(super) fn truncate(&self, name: &ObjectName, partitions: &[Name]) -> Result<Answer> {
         let table = self.table(name)?;
-        if partitions.is_empty() {
-            table.truncate()?;
-            return Ok(Answer::done());
-        }
-        let version = table.version();
-        for partition in partitions {
-            version.partition(partition)?;
-        }
-        for partition in partitions {
-            table.truncate_partition(partition.as_str())?;
+        match partitions {
+            [] => table.truncate()?,
+            some => table.truncate_partitions(some)?,
         }
         Ok(Answer::done())
     }

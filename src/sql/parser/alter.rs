@@ -60,65 +60,55 @@ pub(super) fn alter(reader: &mut Reader<'_>) -> Result<Statement> {
 
 fn alter_table(reader: &mut Reader<'_>) -> Result<AlterTable> {
     let table = reader.object_name("the name of a table")?;
-    let mut actions = Vec::new();
-    loop {
-        action(reader, &mut actions)?;
-        if !reader.take_sign(&Token::Comma) {
-            return Ok(AlterTable { table, actions });
-        }
+    let action = action(reader)?;
+    if *reader.peek(0) == Token::Comma {
+        return Err(reader.unsupported(
+            "several clauses of one ALTER TABLE are not supported (each clause is one commit: write a statement for each)",
+        ));
     }
+    Ok(AlterTable { table, action })
 }
 
-fn action(reader: &mut Reader<'_>, actions: &mut Vec<AlterAction>) -> Result<()> {
+fn action(reader: &mut Reader<'_>) -> Result<AlterAction> {
     if let Some((words, way_out)) = REFUSED.iter().find(|(words, _)| reader.is(words)) {
         return Err(reader.unsupported(format!("ALTER TABLE … {words} is not supported ({way_out})")));
     }
     match reader.take_one(&["ADD", "DROP", "RENAME", "SWAP", "COMMENT", "SET"]) {
-        Some("ADD") => return add_partitions(reader, actions),
-        Some("DROP") => return drop_partitions(reader, actions),
-        Some("RENAME") => actions.push(rename(reader)?),
+        Some("ADD") => add_partitions(reader),
+        Some("DROP") => drop_partitions(reader),
+        Some("RENAME") => rename(reader),
         Some("SWAP") => {
             reader.expect("WITH")?;
-            actions.push(AlterAction::SwapWith(reader.name("the name of a table")?));
+            reader.name("the name of a table").map(AlterAction::SwapWith)
         }
         Some("COMMENT") => {
             reader.take_sign(&Token::Eq);
-            actions.push(AlterAction::Comment(reader.string("a comment in quotes")?));
+            reader.string("a comment in quotes").map(AlterAction::Comment)
         }
-        Some(_) => actions.push(AlterAction::SetProperties(reader.properties()?)),
-        None => {
-            return reader.expected("ADD PARTITION, DROP PARTITION, RENAME, SWAP WITH, COMMENT or SET");
-        }
+        Some(_) => reader.properties().map(AlterAction::SetProperties),
+        None => reader.expected("ADD PARTITION, DROP PARTITION, RENAME, SWAP WITH, COMMENT or SET"),
     }
-    Ok(())
 }
 
 /// After ADD.
-fn add_partitions(reader: &mut Reader<'_>, actions: &mut Vec<AlterAction>) -> Result<()> {
+fn add_partitions(reader: &mut Reader<'_>) -> Result<AlterAction> {
     if !reader.take("PARTITION") && !reader.take("PARTITIONS") {
         return reader.expected("PARTITION");
     }
-    if reader.is("START") && *reader.peek(1) == Token::LParen {
-        actions.push(AlterAction::AddPartitions(PartitionItem::Series(partition::series(reader)?)));
-    } else if *reader.peek(0) == Token::LParen {
-        let items = reader.list(|reader| {
-            reader.take("PARTITION");
-            partition::partition(reader)
-        })?;
-        actions.extend(items.into_iter().map(|item| AlterAction::AddPartitions(PartitionItem::One(item))));
-    } else {
-        actions.push(AlterAction::AddPartitions(PartitionItem::One(partition::partition(reader)?)));
-    }
+    let item = match reader.is("START") && *reader.peek(1) == Token::LParen {
+        true => PartitionItem::Series(partition::series(reader)?),
+        false => PartitionItem::One(partition::partition(reader)?),
+    };
     if reader.is("DISTRIBUTED BY") {
         return Err(reader.unsupported(
             "a distribution of one partition is not supported (all partitions of a table have the same: leave it out)",
         ));
     }
-    Ok(())
+    Ok(AlterAction::AddPartitions(item))
 }
 
 /// After DROP.
-fn drop_partitions(reader: &mut Reader<'_>, actions: &mut Vec<AlterAction>) -> Result<()> {
+fn drop_partitions(reader: &mut Reader<'_>) -> Result<AlterAction> {
     if !reader.take("PARTITION") && !reader.take("PARTITIONS") {
         return reader.expected("PARTITION");
     }
@@ -127,9 +117,7 @@ fn drop_partitions(reader: &mut Reader<'_>, actions: &mut Vec<AlterAction>) -> R
         true => reader.names("the name of a partition")?,
         false => vec![reader.name("the name of a partition")?],
     };
-    let force = reader.take("FORCE");
-    actions.extend(partitions.into_iter().map(|partition| AlterAction::DropPartition { partition, if_exists, force }));
-    Ok(())
+    Ok(AlterAction::DropPartitions { partitions, if_exists, force: reader.take("FORCE") })
 }
 
 /// After RENAME.

@@ -153,9 +153,8 @@ fn session_state(threads: usize, memory_bytes: u64) -> Result<SessionState> {
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.default_null_ordering = "nulls_min".to_owned();
     options.sql_parser.enable_ident_normalization = false;
-    // Segments and loads have plain texts.
+    // What is made of CAST and of literals has plain texts; where it meets a column it becomes a view.
     options.sql_parser.map_string_types_to_utf8view = false;
-    options.execution.parquet.schema_force_view_types = false;
     let mut builder = SessionStateBuilder::new().with_default_features().with_config(config).with_runtime_env(runtime);
     builder = builder.with_optimizer_rule(Arc::new(SemiJoinsFirst));
     builder.expr_planners().get_or_insert_with(Vec::new).insert(0, Arc::new(Operators));

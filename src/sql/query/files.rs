@@ -102,7 +102,7 @@ impl Options {
 
     fn file_format(&self) -> Result<Arc<dyn FileFormat>> {
         Ok(match self.format.as_str() {
-            "parquet" => Arc::new(ParquetFormat::default().with_force_view_types(false)),
+            "parquet" => Arc::new(ParquetFormat::default()),
             "csv" => Arc::new(
                 CsvFormat::default()
                     .with_has_header(self.has_header)

@@ -23,6 +23,7 @@ mod semi_join;
 mod statistics;
 mod system;
 mod table;
+mod text_views;
 mod threads;
 
 pub use catalog::StoreCatalog;

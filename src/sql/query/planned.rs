@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::sql::query::engine::EngineInner;
 use crate::sql::query::failure::inward;
+use crate::sql::query::text_views::{as_shown, without_views};
 use crate::sql::query::threads::unless_panicked;
 
 /// Batches that are ready before they are asked for.
@@ -43,7 +44,7 @@ impl PlannedQuery {
         physical: Arc<dyn ExecutionPlan>,
         names: Option<Vec<String>>,
     ) -> PlannedQuery {
-        let given = physical.schema();
+        let given = without_views(&physical.schema());
         let fields = given.fields();
         let schema = match names.filter(|names| names.len() == fields.len()) {
             None => given,
@@ -70,7 +71,7 @@ impl PlannedQuery {
             if let Err(error) = unless_panicked(async {
                 let mut rows = execute_stream(plan, context).map_err(inward)?;
                 while let Some(batch) = rows.next().await {
-                    let batch = batch.map_err(inward).and_then(|batch| renamed(&batch, &schema))?;
+                    let batch = batch.map_err(inward).and_then(|batch| as_shown(&batch, &schema))?;
                     if !send(&sender, &to_fill, batch).await {
                         break;
                     }
@@ -127,12 +128,6 @@ async fn send(sender: &Sender<Result<RecordBatch>>, room: &Semaphore, batch: Rec
         }
         Err(_) => false,
     }
-}
-
-fn renamed(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &options)
-        .map_err(|error| Error::invalid(format!("the rows of the query do not fit its schema: {error}")))
 }
 
 /// Rows as they come; dropping it ends the query.

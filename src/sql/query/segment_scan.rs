@@ -67,7 +67,7 @@ impl SegmentScan {
         let columns = &table.version().schema.columns;
         let names: Vec<&str> =
             projection.iter().filter_map(|index| columns.get(*index)).map(|column| column.name.as_str()).collect();
-        let mut builder = table.scan_builder().columns(&names).batch_rows(config.batch_size());
+        let mut builder = table.scan_builder().columns(&names).batch_rows(config.batch_size()).text_views();
         if let Some(predicate) = &predicate {
             builder = builder.filter(predicate.clone());
         }

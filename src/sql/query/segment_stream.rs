@@ -19,6 +19,7 @@ use crate::schema::TableSchema;
 use crate::sql::query::dynamic::{RowTest, Snapshot, snapshot};
 use crate::sql::query::failure::outward;
 use crate::sql::query::segment_scan::SegmentScan;
+use crate::sql::query::text_views::without_unused_texts;
 
 /// One of the counters of a scan.
 type Counter = fn(&ScanCounters) -> u64;
@@ -123,6 +124,7 @@ impl Reader {
             return Ok(self.end());
         }
         let batch = if batch.num_rows() > wanted { batch.slice(0, wanted) } else { batch };
+        let batch = without_unused_texts(batch);
         self.baseline.record_output(batch.num_rows());
         Ok(Step::Batch(batch))
     }

@@ -109,6 +109,9 @@ impl Summary {
 }
 
 fn scalar_of(value: &Value, column: &Column) -> Option<ScalarValue> {
+    if let Value::Text(text) = value {
+        return Some(ScalarValue::Utf8View(Some(text.clone())));
+    }
     let array = Value::to_array(std::slice::from_ref(value), &column.data_type).ok()?;
     ScalarValue::try_from_array(&array, 0).ok()
 }

@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::id::{Name, PartitionId};
 use crate::predicate::Predicate;
 use crate::scan::ScanBuilder;
+use crate::schema::with_text_views;
 use crate::sql::query::failure::outward;
 use crate::sql::query::filter::predicate_of;
 use crate::sql::query::segment_scan::SegmentScan;
@@ -107,7 +108,7 @@ impl StoreTable {
         version: Arc<TableVersion>,
         statistics: Arc<OnceLock<Arc<Statistics>>>,
     ) -> StoreTable {
-        let schema = version.schema.to_arrow();
+        let schema = with_text_views(&version.schema.to_arrow());
         let inner = Inner { store: store.clone(), name, version, partitions: None, schema, statistics };
         StoreTable { inner: Arc::new(inner) }
     }

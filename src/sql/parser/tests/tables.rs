@@ -103,42 +103,42 @@ fn partitions_by_list_and_expression() {
 
 #[test]
 fn alterations() {
-    let alter = |actions| Statement::AlterTable(AlterTable { table: object("d.t"), actions });
-    let drop =
-        |partition: &str, if_exists, force| AlterAction::DropPartition { partition: name(partition), if_exists, force };
+    let alter = |action| Statement::AlterTable(AlterTable { table: object("d.t"), action });
+    let drop = |partitions: &[&str], if_exists, force| AlterAction::DropPartitions {
+        partitions: partitions.iter().map(|partition| name(partition)).collect(),
+        if_exists,
+        force,
+    };
     let less_than = || PartitionValues::LessThan(vec![text("5")]);
     assert_values(vec![
         (
             "ALTER TABLE d.t ADD PARTITION p VALUES LESS THAN ('5')",
-            alter(vec![AlterAction::AddPartitions(item("p", less_than()))]),
+            alter(AlterAction::AddPartitions(item("p", less_than()))),
         ),
         (
             "ALTER TABLE d.t ADD PARTITION IF NOT EXISTS p VALUES LESS THAN ('5') ('replication_num' = '1')",
-            alter(vec![AlterAction::AddPartitions(PartitionItem::One(PartitionDefinition {
+            alter(AlterAction::AddPartitions(PartitionItem::One(PartitionDefinition {
                 if_not_exists: true,
                 ..definition("p", less_than())
-            }))]),
+            }))),
         ),
         (
             "ALTER TABLE d.t ADD PARTITIONS START ('1') END ('5') EVERY (2)",
-            alter(vec![AlterAction::AddPartitions(series("1", "5", 2, None))]),
+            alter(AlterAction::AddPartitions(series("1", "5", 2, None))),
         ),
-        ("ALTER TABLE d.t DROP PARTITION p", alter(vec![drop("p", false, false)])),
-        ("ALTER TABLE d.t DROP PARTITION IF EXISTS p FORCE", alter(vec![drop("p", true, true)])),
-        (
-            "ALTER TABLE d.t DROP PARTITIONS (p, q), DROP PARTITION r",
-            alter(vec![drop("p", false, false), drop("q", false, false), drop("r", false, false)]),
-        ),
+        ("ALTER TABLE d.t DROP PARTITION p", alter(drop(&["p"], false, false))),
+        ("ALTER TABLE d.t DROP PARTITION IF EXISTS p FORCE", alter(drop(&["p"], true, true))),
+        ("ALTER TABLE d.t DROP PARTITIONS IF EXISTS (p, q) FORCE", alter(drop(&["p", "q"], true, true))),
         (
             "ALTER TABLE d.t RENAME PARTITION p q",
-            alter(vec![AlterAction::RenamePartition { partition: name("p"), to: name("q") }]),
+            alter(AlterAction::RenamePartition { partition: name("p"), to: name("q") }),
         ),
-        ("ALTER TABLE d.t RENAME u", alter(vec![AlterAction::Rename(name("u"))])),
-        ("ALTER TABLE d.t SWAP WITH u", alter(vec![AlterAction::SwapWith(name("u"))])),
-        ("ALTER TABLE d.t COMMENT = 'x'", alter(vec![AlterAction::Comment("x".to_owned())])),
+        ("ALTER TABLE d.t RENAME u", alter(AlterAction::Rename(name("u")))),
+        ("ALTER TABLE d.t SWAP WITH u", alter(AlterAction::SwapWith(name("u")))),
+        ("ALTER TABLE d.t COMMENT = 'x'", alter(AlterAction::Comment("x".to_owned()))),
         (
             "ALTER TABLE d.t SET ('a' = 'b', 'c' = 'd')",
-            alter(vec![AlterAction::SetProperties(properties(&[("a", "b"), ("c", "d")]))]),
+            alter(AlterAction::SetProperties(properties(&[("a", "b"), ("c", "d")]))),
         ),
     ]);
 }
