@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use arrow::array::{Array, ArrayAccessor, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
 use arrow::datatypes::{
-    DataType as ArrowType, Date32Type, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimeUnit, TimestampMicrosecondType,
+    DataType as ArrowType, Date32Type, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType,
 };
 
 use crate::schema::Value;

@@ -17,6 +17,7 @@ mod defaults;
 mod drill;
 mod full_disk;
 mod golden;
+mod golden_jobs;
 mod job;
 #[cfg(feature = "cli")]
 mod kill;
