@@ -29,7 +29,7 @@ pub(super) struct Undecided {
 impl Undecided {
     /// `None` if the end of the job says that it has no label, or there is no end.
     pub fn of(stored: &StoredJob) -> Option<Undecided> {
-        let last = stored.transitions.last().filter(|last| last.undecided)?;
+        let last = stored.transitions.last().filter(|last| last.state == JobState::Cancelled && last.undecided)?;
         Some(Undecided { record: stored.record.clone(), last: last.clone() })
     }
 }

@@ -69,6 +69,7 @@ impl Jobs {
     /// names it; the others can be asked for by their ids, run on, and can be cancelled.
     pub fn list(&self) -> Result<Vec<JobStatus>> {
         self.take_over()?;
+        self.decide_later();
         let mut all = Vec::new();
         for job in files::ids(&self.store.inner.environment)? {
             let found = self.find(job);
