@@ -55,8 +55,17 @@ impl Labels {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Of a job of an earlier process.
     pub fn add(&self, undecided: Undecided) {
         self.known().undecided.insert(undecided.record.job, undecided);
+    }
+
+    /// Of a job that has just ended: its repository was asked a moment ago. So who waited for the job can close the store and
+    /// open it again.
+    pub fn add_ended(&self, undecided: Undecided, now_ms: i64) {
+        let mut known = self.known();
+        known.tried_ms = Some(now_ms);
+        known.undecided.insert(undecided.record.job, undecided);
     }
 
     /// Whether the job has to be kept because of its label.

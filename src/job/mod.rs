@@ -8,7 +8,8 @@
 //! - A job that is cancelled, fails or runs out of time leaves nothing behind in the store, and its label is free again, at the
 //!   latest when its repository answers (`labels`).
 //! - Only the process that has the store open for writing runs jobs. Any other one may list them and ask to cancel them.
-//! - A thread of a job keeps the store open. [`Jobs::suspend`] ends them, and the next process goes on.
+//! - A thread of a job, or one that makes labels free, keeps the store open. [`Jobs::suspend`] ends them, and the next process
+//!   goes on.
 
 mod files;
 mod labels;

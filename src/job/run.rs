@@ -67,8 +67,10 @@ pub(super) fn give_up(store: &Store, running: &Running, error: Error) -> Error {
 
 /// Writes down that the job is cancelled, and remembers it if its label may be taken still.
 fn fail(store: &Store, running: &Running, why: JobError) -> Result<()> {
-    let failed = running.fail(&store.inner.environment, why)?;
-    Undecided::of(&failed).into_iter().for_each(|undecided| Registry::of(store).labels.add(undecided));
+    let environment = &store.inner.environment;
+    if let Some(undecided) = Undecided::of(&running.fail(environment, why)?) {
+        Registry::of(store).labels.add_ended(undecided, environment.clock.now_ms());
+    }
     Ok(())
 }
 
