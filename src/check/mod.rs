@@ -3,6 +3,7 @@
 //! A check never stops at the first damage and changes nothing. It reads with positioned reads, never through a map, so
 //! that a failing disk is an error and not the end of the process.
 
+mod jobs;
 mod log;
 mod repository;
 mod segment;

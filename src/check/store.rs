@@ -1,4 +1,4 @@
-//! Checking a store: the catalog, every log file of every table, every segment that a version which can be read names. And a
+//! Checking a store: the catalog, the jobs, every log file of every table, every segment that a version which can be read names. And a
 //! snapshot, which holds the same of one version each.
 
 use std::collections::BTreeSet;
@@ -32,11 +32,12 @@ struct Target {
 }
 
 impl Store {
-    /// Checks the store: catalog, table logs, segments, also those that only older versions name which can still be read, of
-    /// tables that an undo record or the recycle bin keeps, and of dropped partitions.
+    /// Checks the store: catalog, jobs, table logs, segments, also those that only older versions name which can still be read,
+    /// of tables that an undo record or the recycle bin keeps, and of dropped partitions.
     pub fn verify(&self, level: CheckLevel, observer: &Observer) -> Result<CheckReport> {
         let findings = Findings::default();
         self.check_catalog(&findings)?;
+        self.check_jobs(&findings)?;
         self.check_tables(level, observer, &findings)?;
         Ok(findings.into_report())
     }

@@ -282,6 +282,9 @@ pub(crate) struct JobTransition {
     pub undo: Option<UndoId>,
     /// Of a cancelled job.
     pub error: Option<JobError>,
+    /// Of a cancelled backup whose repository did not answer: `backup` may have the label still, or even be committed. What
+    /// the repository says once it answers is the next step.
+    pub undecided: bool,
 }
 
 /// `progress`: replaced while the job runs.

@@ -5,11 +5,14 @@
 //!
 //! - A job has its effect once. The effect has its own commit point (the outcome in the repository, a catalog file), which
 //!   says whose it is; who goes on with a job looks there first.
-//! - A job that is cancelled, fails or runs out of time leaves nothing behind in the store, and its label is free again.
+//! - A job that is cancelled, fails or runs out of time leaves nothing behind in the store, and its label is free again, at the
+//!   latest when its repository answers (`labels`).
 //! - Only the process that has the store open for writing runs jobs. Any other one may list them and ask to cancel them.
-//! - A thread of a job keeps the store open. [`Jobs::suspend`] ends them, and the next process goes on.
+//! - A thread of a job, or one that makes labels free, keeps the store open. [`Jobs::suspend`] ends them, and the next process
+//!   goes on.
 
 mod files;
+mod labels;
 mod observe;
 mod registry;
 mod request;
@@ -51,23 +54,29 @@ pub struct Jobs {
 
 impl Store {
     /// The jobs of the store. The first call in a process that has the store open for writing goes on with those that an
-    /// earlier process left; what they restore cannot be written to from then on.
+    /// earlier process left. What they restore cannot be written to from the opening on until they are over.
     pub fn jobs(&self) -> Jobs {
         let jobs = Jobs { store: self.clone(), registry: Registry::of(self) };
         if let Err(error) = jobs.take_over() {
             tracing::warn!(%error, "the jobs of an earlier process are not taken up yet");
         }
+        jobs.decide_later();
         jobs
     }
 }
 
 impl Jobs {
-    /// All jobs that are kept, oldest first; also in a process that only reads.
+    /// All jobs that are kept, oldest first; also in a process that only reads. If the files of one are damaged the error
+    /// names it; the others can be asked for by their ids, run on, and can be cancelled.
     pub fn list(&self) -> Result<Vec<JobStatus>> {
         self.take_over()?;
+        self.decide_later();
         let mut all = Vec::new();
         for job in files::ids(&self.store.inner.environment)? {
-            all.extend(self.find(job)?);
+            let found = self.find(job);
+            all.extend(
+                found.map_err(|error| error.context(format!("job {job} cannot be read, the others by their ids")))?,
+            );
         }
         Ok(all)
     }
@@ -106,9 +115,7 @@ impl Jobs {
     pub fn cancel(&self, kind: JobKind, database: &Name) -> Result<JobId> {
         self.take_over()?;
         let environment = &self.store.inner.environment;
-        let is_meant =
-            |status: &JobStatus| status.kind == kind && status.database == *database && !status.state.is_final();
-        let meant = self.list()?.into_iter().rfind(is_meant).ok_or_else(|| none_running(kind))?;
+        let meant = self.newest_unfinished(kind, database)?;
         let job = meant.id;
         let refusal = |state: JobState| {
             Error::conflict(format!("Job with label {} can not be cancelled. state: {state}", meant.label))
@@ -122,6 +129,33 @@ impl Jobs {
             Some(running) => running.ask(Stop::User).map_err(refusal).map(|()| job),
             None => Ok(job),
         }
+    }
+
+    /// The jobs of an earlier process that go on in this one, or did, oldest first.
+    #[cfg(feature = "cli")]
+    pub(crate) fn taken_over(&self) -> Vec<JobId> {
+        self.registry.taken_over()
+    }
+
+    /// Whether the job runs in this process.
+    #[cfg(feature = "cli")]
+    pub(crate) fn runs(&self, job: JobId) -> bool {
+        self.registry.get(job).is_some()
+    }
+
+    /// A damaged job hides none of the others, but it may be the one that is looked for.
+    fn newest_unfinished(&self, kind: JobKind, database: &Name) -> Result<JobStatus> {
+        let mut damage = None;
+        for job in files::ids(&self.store.inner.environment)?.into_iter().rev() {
+            match self.find(job) {
+                Ok(Some(found)) if found.kind == kind && found.database == *database && !found.state.is_final() => {
+                    return Ok(found);
+                }
+                Ok(_) => {}
+                Err(error) => damage = damage.or(Some(error)),
+            }
+        }
+        Err(damage.unwrap_or_else(|| none_running(kind)))
     }
 
     /// An error if a job that is not over uses the repository of this name: then the name cannot be dropped.

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::JobRecord;
 use crate::id::JobId;
 use crate::job::files;
+use crate::job::labels::Labels;
 use crate::job::running::{Running, Stop};
 use crate::progress::Cancel;
 use crate::store::Store;
@@ -29,6 +30,8 @@ pub(super) struct Registry {
     changed: Condvar,
     /// One submit or taking over at a time.
     pub submitting: Mutex<()>,
+    /// Labels that jobs which are over may have still.
+    pub labels: Labels,
     /// For the jobs that a test starts.
     #[cfg(test)]
     pub at_state: Mutex<Option<crate::job::running::AtState>>,
@@ -36,7 +39,8 @@ pub(super) struct Registry {
 
 #[derive(Default)]
 struct Known {
-    taken_over: bool,
+    /// The jobs of an earlier process that go on here; `None` until somebody has looked for them.
+    taken_over: Option<Vec<JobId>>,
     suspended: bool,
     /// Whether the thread that looks after jobs lives.
     watched: bool,
@@ -58,11 +62,11 @@ impl Registry {
 
     /// Whether the jobs of an earlier process go on here.
     pub fn is_taken_over(&self) -> bool {
-        self.known().taken_over
+        self.known().taken_over.is_some()
     }
 
-    pub fn set_taken_over(&self) {
-        self.known().taken_over = true;
+    pub fn set_taken_over(&self, jobs: Vec<JobId>) {
+        self.known().taken_over = Some(jobs);
     }
 
     /// An error once jobs were suspended.
@@ -88,9 +92,20 @@ impl Registry {
         records.into_values().collect()
     }
 
+    /// The jobs of an earlier process that go on here, or did, oldest first.
+    #[cfg(feature = "cli")]
+    pub fn taken_over(&self) -> Vec<JobId> {
+        self.known().taken_over.clone().unwrap_or_default()
+    }
+
     /// Why a job stands still until the store is opened again.
     pub fn why_stopped(&self, job: JobId) -> Option<String> {
         self.known().stopped.get(&job).map(|(_, why)| why.clone())
+    }
+
+    /// The job does not run until the store is opened again.
+    pub fn stand_still(&self, record: JobRecord, why: String) {
+        self.known().stopped.insert(record.job, (record, why));
     }
 
     /// Runs the job on a thread of its own; `work` gives why the job stands still, if it does. The store goes before anybody
@@ -158,6 +173,7 @@ impl Registry {
                 tracing::warn!(job = %running.record.job, "the thread of a job panicked");
             }
         }
+        self.labels.suspend();
     }
 
     /// Starts the thread that looks after the jobs, if there is none. It has no handle of the store, and ends with the last

@@ -14,10 +14,12 @@ use crate::backup::{Attempt, BackupOptions, BackupReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{JobError, JobKind, JobRecord, JobReport, JobWork, Manifest, Outcome};
 use crate::id::BackupId;
+use crate::job::labels::{Undecided, end_backup};
 use crate::job::observe::observer;
+use crate::job::registry::Registry;
 use crate::job::request::{restore_options, selection_of};
 use crate::job::running::{Done, Running, Stop};
-use crate::repository::{BackupState, Repository};
+use crate::repository::Repository;
 use crate::restore::RestoreReport;
 use crate::snapshot::Selection;
 use crate::store::Store;
@@ -37,7 +39,7 @@ pub(super) fn run(store: &Store, running: &Arc<Running>) -> Option<String> {
         Err(error) => match running.why_cancelled(&error) {
             Some(why) => {
                 tracing::warn!(%job, %why, %error, "a job is cancelled");
-                running.fail(&store.inner.environment, why)
+                fail(store, running, why)
             }
             None => Err(error),
         },
@@ -54,13 +56,22 @@ pub(super) fn run(store: &Store, running: &Arc<Running>) -> Option<String> {
 /// Ends a job that no thread can be had for.
 pub(super) fn give_up(store: &Store, running: &Running, error: Error) -> Error {
     let why = JobError { code: crate::format::JobErrorCode::CommonError, message: error.to_string() };
-    match running.fail(&store.inner.environment, why) {
+    match fail(store, running, why) {
         Ok(()) => {
             clean_up(store, &running.record);
             error
         }
         Err(second) => error.context(second),
     }
+}
+
+/// Writes down that the job is cancelled, and remembers it if its label may be taken still.
+fn fail(store: &Store, running: &Running, why: JobError) -> Result<()> {
+    let environment = &store.inner.environment;
+    if let Some(undecided) = Undecided::of(&running.fail(environment, why)?) {
+        Registry::of(store).labels.add_ended(undecided, environment.clock.now_ms());
+    }
+    Ok(())
 }
 
 /// Removes what a job that is over no longer needs. What cannot be removed goes when the store is opened again.
@@ -126,27 +137,28 @@ fn back_up(store: &Store, running: &Arc<Running>) -> Result<Done> {
     match store.backup_attempt(&repository, &options, &attempt) {
         Ok(report) => Ok(Done { report: Some(report_of_backup(&report)), ..Done::default() }),
         Err(error) if error.is(ErrorKind::Cancelled) && goes_on_later() => Err(error),
-        Err(error) => end_attempt(store, record, backup, error),
+        Err(error) => end_attempt(store, running, backup, error),
     }
 }
 
 /// Makes sure that a failed attempt has no label, or finds out that it did not fail: its own handle of the repository may be
 /// what failed.
-fn end_attempt(store: &Store, record: &JobRecord, backup: BackupId, error: Error) -> Result<Done> {
-    let decided = repository_of(store, record).and_then(|repository| {
-        let holder = repository.label_holder(&record.label)?;
-        let is_open = holder.is_some_and(|holder| holder.record.backup == backup && holder.state != BackupState::Over);
-        // Also of one that is there: a name that another handle could not make durable is made so by the try.
-        let end = || repository.decide_outcome(backup, Outcome::Failed { reason: error.to_string() });
-        is_open.then(end).transpose()
-    });
+fn end_attempt(store: &Store, running: &Running, backup: BackupId, error: Error) -> Result<Done> {
+    let record = &running.record;
+    let decided = repository_of(store, record)
+        .and_then(|repository| end_backup(&repository, &record.label, backup, error.to_string()));
     match decided {
-        Ok(Some(Outcome::Committed { .. })) => Ok(Done::default()),
-        Ok(_) => Err(error),
-        Err(second) => Err(error.context(format!(
-            "label '{}' may stay taken until the backup is cancelled in the repository ({second}). What happened first",
-            record.label
-        ))),
+        Ok(outcome) => {
+            running.attempt_decided();
+            match outcome {
+                Some(Outcome::Committed { .. }) => Ok(Done::default()),
+                _ => Err(error),
+            }
+        }
+        Err(second) => {
+            tracing::warn!(error = %second, job = %record.job, "whether a failed backup has its label is not known yet");
+            Err(error)
+        }
     }
 }
 
@@ -170,7 +182,9 @@ fn moment(store: &Store, running: &Arc<Running>, directory: &Path) -> Result<Man
 fn result_of(repository: &Repository, backup: BackupId, running: &Running) -> Result<Option<Done>> {
     let label = &running.record.label;
     // Not only read: a name that the dead process could not make durable is made so by the try to put another one.
-    match repository.decide_outcome(backup, Outcome::Revoked)? {
+    let outcome = repository.decide_outcome(backup, Outcome::Revoked)?;
+    running.attempt_decided();
+    match outcome {
         Outcome::Committed { .. } => {
             let at_ms = repository.outcome(backup)?.map(|record| record.at_ms);
             Ok(Some(Done { at_ms, ..Done::default() }))

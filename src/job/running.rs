@@ -38,6 +38,8 @@ struct Live {
     /// Of the last attempt to back up that was written down.
     backup: Option<BackupId>,
     backup_created_ms: Option<i64>,
+    /// Whether the last attempt may have a label, or even be committed, for all that is known of the repository.
+    undecided: bool,
     /// Number of the next `state-<n>`.
     next: u64,
     stop: Option<Stop>,
@@ -83,6 +85,7 @@ impl Running {
             progress: Vec::new(),
             backup: last.and_then(|last| last.backup),
             backup_created_ms: last.and_then(|last| last.backup_created_ms),
+            undecided: last.is_some_and(|last| last.backup.is_some()),
             next: stored.transitions.len() as u64,
             stop: None,
             is_new: true,
@@ -234,7 +237,14 @@ impl Running {
             backup_created_ms: Some(created_ms),
             ..self.transition(JobState::UploadSnapshot, environment.clock.now_ms())
         };
-        self.write(environment, transition)
+        self.write(environment, transition)?;
+        self.live().undecided = true;
+        Ok(())
+    }
+
+    /// The repository has told how the last attempt ended, and that it has no label if it is not committed.
+    pub fn attempt_decided(&self) {
+        self.live().undecided = false;
     }
 
     /// Writes down that the job is done.
@@ -244,10 +254,13 @@ impl Running {
         self.write(environment, JobTransition { report: done.report, undo: done.undo, ..transition })
     }
 
-    /// Writes down that the job is cancelled.
-    pub fn fail(&self, environment: &Environment, error: JobError) -> Result<()> {
+    /// Writes down that the job is cancelled. Gives it as it is written down.
+    pub fn fail(&self, environment: &Environment, error: JobError) -> Result<StoredJob> {
+        let undecided = self.live().undecided;
         let transition = self.transition(JobState::Cancelled, environment.clock.now_ms());
-        self.write(environment, JobTransition { error: Some(error), ..transition })
+        let transition = JobTransition { error: Some(error), undecided, ..transition };
+        self.write(environment, transition.clone())?;
+        Ok(StoredJob { record: self.record.clone(), transitions: vec![transition], progress: None })
     }
 
     fn transition(&self, state: JobState, at_ms: i64) -> JobTransition {
@@ -263,6 +276,7 @@ impl Running {
             report: None,
             undo: None,
             error: None,
+            undecided: false,
         }
     }
 

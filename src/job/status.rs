@@ -143,6 +143,12 @@ impl JobStatus {
     fn end(&mut self, last: &JobTransition) {
         self.finished_ms = Some(last.at_ms);
         self.error = last.error.clone();
+        if let Some(error) = self.error.as_mut().filter(|_| last.undecided) {
+            let (label, repository) = (&self.label, &self.repository);
+            error.message.push_str(&format!(
+                "; whether label '{label}' is free is decided once repository {repository} answers"
+            ));
+        }
         self.undo = last.undo;
         self.report = last.report;
         self.unfinished_tasks = 0;

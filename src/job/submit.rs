@@ -54,6 +54,7 @@ impl Jobs {
 
     fn check_backup(&self, repository: &Repository, request: &BackupRequest) -> Result<JobWork> {
         repository.check_writable()?;
+        self.decide_all_in(repository);
         repository.check_label_free(&request.label)?;
         check_selection(&self.store, &request.selection)?;
         Ok(JobWork::Backup { selection: stored_selection(&request.selection) })
@@ -92,7 +93,10 @@ impl Jobs {
                     return;
                 }
                 Ok(Some(stored)) if ended_ms(&stored).is_none() => {}
+                // Nobody else would make its label free.
+                Ok(Some(stored)) if self.registry.labels.has(job) && self.knows(&stored.record) => {}
                 Ok(Some(_)) => {
+                    self.registry.labels.forget(job);
                     if let Err(error) = files::remove(environment, job) {
                         tracing::warn!(%error, %job, "an old job stays in the history");
                     }
@@ -101,6 +105,14 @@ impl Jobs {
                 Err(error) => tracing::warn!(%error, %job, "a damaged job"),
             }
         }
+    }
+}
+
+impl Jobs {
+    /// Whether the catalog still has the repository of a job.
+    fn knows(&self, record: &JobRecord) -> bool {
+        let catalog = self.store.inner.catalog.current();
+        catalog.repositories.values().any(|entry| entry.repository == record.repository_id)
     }
 }
 

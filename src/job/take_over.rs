@@ -3,11 +3,12 @@
 
 use std::sync::{Arc, PoisonError};
 
-use crate::error::Result;
-use crate::format::{CatalogState, JobWork, RestoredJob};
+use crate::error::{Error, Result};
+use crate::format::{CatalogState, JobKind, RestoredJob};
 use crate::id::JobId;
 use crate::job::Jobs;
 use crate::job::files::{self, StoredJob};
+use crate::job::labels::Undecided;
 use crate::job::run::{clean_up, give_up, run};
 use crate::job::running::Running;
 
@@ -34,7 +35,7 @@ impl Jobs {
             }
         }
         self.forget_unknown()?;
-        registry.set_taken_over();
+        registry.set_taken_over(unfinished.iter().map(|running| running.record.job).collect());
         for running in unfinished {
             let job = running.record.job;
             if let Err(error) = self.start(running) {
@@ -61,7 +62,8 @@ impl Jobs {
     fn settle(&self, stored: StoredJob) -> Result<Option<Running>> {
         let environment = &self.store.inner.environment;
         let job = stored.record.job;
-        let is_over = stored.transitions.last().is_some_and(|last| last.state.is_final());
+        let is_over = stored.is_over();
+        Undecided::of(&stored).into_iter().for_each(|undecided| self.registry.labels.add(undecided));
         let catalog = self.store.inner.catalog.current();
         let is_restored = catalog.restored.iter().any(|restored| restored.job == job);
         let has_moment = environment.fs.entry(&environment.layout.job_snapshot(job))?.is_some();
@@ -74,14 +76,15 @@ impl Jobs {
             clean_up(&self.store, &stored.record);
             return Ok(None);
         }
-        if let JobWork::Restore { targets, .. } = &stored.record.work
-            && !is_restored
-        {
-            let begun = environment.restoring.begin((job, &stored.record.database), targets, &catalog);
-            // Only files that were made up let two jobs restore one table.
-            if let Err(error) = begun {
-                tracing::warn!(%error, %job, "the tables of a job can be written to while it runs");
-            }
+        // A job that was not guarded could not be read when the store was opened, or its tables are another job's as well,
+        // which only files that were made up say: somebody may have written to them since. What is to be cancelled touches
+        // nothing.
+        let is_safe =
+            || Ok::<_, Error>(environment.restoring.go_on(job) || files::is_asked_to_cancel(environment, job)?);
+        if stored.record.work.kind() == JobKind::Restore && !is_safe()? {
+            let why = "its tables were not kept from being written to since the store was opened";
+            self.registry.stand_still(stored.record, why.into());
+            return Ok(None);
         }
         Ok(Some(Running::new(stored)))
     }

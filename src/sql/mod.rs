@@ -17,9 +17,9 @@ mod text_rows;
 pub use answer::{Answer, Batches};
 pub use parser::is_complete;
 pub use query::{StoreCatalog, StoreTable};
-#[cfg(feature = "cli")]
-pub(crate) use session::only_reads;
 pub use session::{Prepared, Session, SessionOptions};
+#[cfg(feature = "cli")]
+pub(crate) use session::{cancels, only_reads};
 
 use crate::error::Result;
 use crate::store::Store;

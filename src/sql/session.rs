@@ -195,6 +195,12 @@ pub(crate) fn only_reads(script: &str) -> bool {
     })
 }
 
+/// Whether a statement of a script cancels a job: where nobody has the store open for writing, nobody would heed that.
+#[cfg(feature = "cli")]
+pub(crate) fn cancels(script: &str) -> bool {
+    parse_script(script).map_while(Result::ok).any(|parsed| matches!(parsed.statement, Statement::Cancel(_)))
+}
+
 /// A value as a query sees it.
 fn scalar(value: &Value) -> Result<ScalarValue> {
     Ok(match value {

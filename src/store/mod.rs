@@ -5,6 +5,7 @@
 //! table it was made for after the name has gone, and its changes are refused then.
 
 mod databases;
+pub(crate) mod job_files;
 mod open;
 mod open_tables;
 mod options;

@@ -68,6 +68,7 @@ impl Store {
         let catalog = Catalog::open(&environment)?;
         recover::make_names_durable(&environment, &catalog.current())?;
         recover::recover(&environment, &catalog)?;
+        recover::guard_restores(&environment, &catalog.current())?;
         store_keep_times(&catalog, &options)?;
         Ok(Store::assemble(environment, catalog, options, Held::Lock { _lock: lock }))
     }

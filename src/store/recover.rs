@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use crate::catalog::{Catalog, ddl};
 use crate::error::{ErrorKind, Result};
-use crate::format::{CatalogState, DocumentKind, OperationRecord, decode_document};
+use crate::format::{CatalogState, DocumentKind, JobRecord, JobWork, OperationRecord, decode_document};
 use crate::fs::{Entry, EntryKind};
 use crate::id::{OperationId, TableId};
 use crate::limits::DOCUMENT_BYTES_MAX;
-use crate::store::Store;
+use crate::store::{Store, job_files};
 use crate::table::{Environment, remove_uncommitted};
 
 /// From so many directories on, one sync of the file system is cheaper than one for each.
@@ -41,6 +41,28 @@ pub(super) fn make_names_durable(environment: &Environment, state: &CatalogState
         // A missing directory is found, and reported, by who needs it.
         if fs.entry(&dir)?.is_some() {
             fs.sync_dir(&dir)?;
+        }
+    }
+    Ok(())
+}
+
+/// Closes the tables that an earlier process's restores are going to replace to writers: what anybody wrote there would be
+/// lost once the restores go on. They do so only in a process that has come by here. A job that cannot be read does not go on,
+/// so it closes nothing.
+pub(super) fn guard_restores(environment: &Environment, state: &CatalogState) -> Result<()> {
+    for job in job_files::ids(environment)? {
+        let guarded = job_files::unfinished_restore(environment, job).and_then(|record| match record {
+            Some(JobRecord { database, work: JobWork::Restore { targets, .. }, .. }) => {
+                // One that is committed replaces nothing any more.
+                match state.restored.iter().any(|restored| restored.job == job) {
+                    true => environment.restoring.guard((job, &database), &[], state),
+                    false => environment.restoring.guard((job, &database), &targets, state),
+                }
+            }
+            _ => Ok(()),
+        });
+        if let Err(error) = guarded {
+            tracing::warn!(%error, %job, "a job does not go on in this process");
         }
     }
     Ok(())

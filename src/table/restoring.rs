@@ -1,5 +1,6 @@
 //! Tables that jobs are restoring: they can be read, and whoever wants to change one of them or its name is told which job to
-//! wait for. Only in the memory of the writing process: who opens the store begins its unfinished jobs again.
+//! wait for. Only in the memory of the writing process: who opens the store looks for the restores that are not over before
+//! anything else is done, and whoever submits one enters it here before it is written down.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,18 +8,25 @@ use crate::error::{Error, Result};
 use crate::format::CatalogState;
 use crate::id::{JobId, Name, TableId};
 
-/// The tables of all jobs that restore.
+/// The restores of all jobs that are not over, with their tables.
 #[derive(Debug, Default)]
 pub struct Restoring {
-    targets: Mutex<Vec<Target>>,
+    restores: Mutex<Vec<Restore>>,
+}
+
+#[derive(Debug)]
+struct Restore {
+    job: JobId,
+    /// The database that the job counts for.
+    counts_for: Name,
+    /// Whether the job runs; if not, an earlier process left it and nobody has asked for the jobs yet.
+    runs: bool,
+    targets: Vec<Target>,
 }
 
 /// A name that a job is going to give to another table.
 #[derive(Debug)]
 struct Target {
-    job: JobId,
-    /// The database that the job counts for.
-    counts_for: Name,
     database: Name,
     name: Name,
     /// What the name stands for; `None` if the job makes it.
@@ -28,62 +36,93 @@ struct Target {
 impl Restoring {
     /// From now on only this job may change the tables of these names. An error, and nothing is kept, if another job restores
     /// one of them.
-    pub fn begin(
+    pub fn begin(&self, job: (JobId, &Name), names: &[(Name, Name)], catalog: &CatalogState) -> Result<()> {
+        self.add(job, true, names, catalog)
+    }
+
+    /// As [`Restoring::begin`] for a job that an earlier process left and that does not run yet.
+    pub fn guard(&self, job: (JobId, &Name), names: &[(Name, Name)], catalog: &CatalogState) -> Result<()> {
+        self.add(job, false, names, catalog)
+    }
+
+    /// A guarded job runs from now on. `false` if it is unknown: then nothing has kept its tables from being written to.
+    #[must_use]
+    pub fn go_on(&self, job: JobId) -> bool {
+        let mut restores = self.lock();
+        let found = restores.iter_mut().find(|restore| restore.job == job);
+        found.map(|restore| restore.runs = true).is_some()
+    }
+
+    fn add(
         &self,
         (job, counts_for): (JobId, &Name),
+        runs: bool,
         names: &[(Name, Name)],
         catalog: &CatalogState,
     ) -> Result<()> {
-        let mut targets = self.lock();
-        for (database, name) in names {
-            if let Some(rival) = targets.iter().find(|known| known.database == *database && known.name == *name) {
-                return Err(rival.refusal());
+        let mut restores = self.lock();
+        for restore in restores.iter() {
+            let is_named = |known: &&Target| names.iter().any(|(d, n)| known.database == *d && known.name == *n);
+            if let Some(target) = restore.targets.iter().find(is_named) {
+                return Err(restore.refusal(target));
             }
         }
-        targets.extend(names.iter().map(|(database, name)| Target {
-            job,
-            counts_for: counts_for.clone(),
+        let target = |(database, name): &(Name, Name)| Target {
             database: database.clone(),
             name: name.clone(),
             table: table_of(catalog, database, name),
-        }));
+        };
+        let targets = names.iter().map(target).collect();
+        restores.push(Restore { job, counts_for: counts_for.clone(), runs, targets });
         Ok(())
     }
 
     /// The job is over.
     pub fn end(&self, job: JobId) {
-        self.lock().retain(|target| target.job != job);
+        self.lock().retain(|restore| restore.job != job);
     }
 
     /// An error that names the job if one is restoring this table. To be asked under the commit lock of the table.
     pub fn check(&self, table: TableId) -> Result<()> {
-        match self.lock().iter().find(|target| target.table == Some(table)) {
-            Some(target) => Err(target.refusal()),
-            None => Ok(()),
-        }
+        self.refuse_if(None, |target| target.table == Some(table))
     }
 
     /// An error that names the job if a change of the catalog makes a name that is being restored stand for something else.
     /// What the job `by` itself restores it may change. To be asked under the commit lock of the catalog.
     pub fn check_change(&self, by: Option<JobId>, before: &CatalogState, after: &CatalogState) -> Result<()> {
-        let targets = self.lock();
-        let touched = targets.iter().filter(|target| Some(target.job) != by).find(|target| {
+        self.refuse_if(by, |target| {
             let of = |state| table_of(state, &target.database, &target.name);
             of(before) != of(after)
-        });
-        touched.map_or(Ok(()), |target| Err(target.refusal()))
+        })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Target>> {
-        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    fn refuse_if(&self, by: Option<JobId>, is_touched: impl Fn(&Target) -> bool) -> Result<()> {
+        let restores = self.lock();
+        for restore in restores.iter().filter(|restore| Some(restore.job) != by) {
+            if let Some(target) = restore.targets.iter().find(|target| is_touched(target)) {
+                return Err(restore.refusal(target));
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Restore>> {
+        self.restores.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Target {
-    fn refusal(&self) -> Error {
+impl Restore {
+    fn refusal(&self, target: &Target) -> Error {
+        let Target { database, name, .. } = target;
+        let what = match self.runs {
+            true => "wait for it",
+            false => {
+                "an earlier process left it, and it goes on once the jobs are asked for (Store::jobs, stele sql); wait for it"
+            }
+        };
         Error::conflict(format!(
-            "table {}.{} is being restored by job {}: wait for it or CANCEL RESTORE FROM {}",
-            self.database, self.name, self.job, self.counts_for
+            "table {database}.{name} is being restored by job {}: {what} or CANCEL RESTORE FROM {}",
+            self.job, self.counts_for
         ))
     }
 }
@@ -134,5 +173,20 @@ mod tests {
         restoring.end(job);
         restoring.check(old).unwrap();
         restoring.check_change(None, &before, &after).unwrap();
+    }
+
+    #[test]
+    fn what_an_earlier_process_left_is_guarded_and_says_how_it_goes_on() {
+        let old = TableId::random(&IdSource::seeded(1));
+        let (before, restoring, job) = (catalog(old), Restoring::default(), JobId::new(12));
+        assert!(!restoring.go_on(job), "nobody guarded it");
+        restoring.guard((job, &name("d")), &[(name("d"), name("t"))], &before).unwrap();
+        let refused = restoring.check(old).unwrap_err().to_string();
+        assert!(refused.contains("job 12: an earlier process left it") && refused.contains("Store::jobs"), "{refused}");
+        assert!(restoring.go_on(job));
+        let refused = restoring.check(old).unwrap_err().to_string();
+        assert_eq!(refused, "table d.t is being restored by job 12: wait for it or CANCEL RESTORE FROM d");
+        restoring.end(job);
+        restoring.check(old).unwrap();
     }
 }

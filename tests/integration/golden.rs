@@ -21,7 +21,7 @@ use steledb::{DataType, ErrorKind, Label, Result, Store, StoreOptions, TableSpec
 
 use crate::support::{create_orders, load_orders, options, shown, with_format};
 
-fn testdata() -> PathBuf {
+pub fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
 }
 
@@ -186,7 +186,7 @@ fn golden(version: &str) -> tempfile::TempDir {
 }
 
 /// The directory of this release.
-const CURRENT: &str = concat!("v1-", env!("CARGO_PKG_VERSION"));
+pub const CURRENT: &str = concat!("v1-", env!("CARGO_PKG_VERSION"));
 
 #[test]
 fn reads_v1() {
@@ -235,7 +235,7 @@ fn this_release_still_writes_the_same_bytes() {
 }
 
 /// Every frozen file is there with the same bytes: the same build writes the same store, whatever the machine.
-fn compare(frozen: &Path, fresh: &Path) {
+pub fn compare(frozen: &Path, fresh: &Path) {
     if frozen.is_dir() {
         for entry in std::fs::read_dir(frozen).unwrap() {
             let name = entry.unwrap().file_name();

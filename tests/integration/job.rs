@@ -1,6 +1,7 @@
 //! Jobs that die at every operation of the files, and that another process cancels.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use steledb::fs::{Fault, FaultPlan, SimFs};
 use steledb::job::{BackupRequest, JobErrorCode, JobKind, JobRequest, JobState, JobStatus, RestoreRequest};
@@ -165,6 +166,46 @@ fn a_restore_job_that_dies_anywhere_is_done_once() {
     assert!(points > 100);
 }
 
+#[test]
+fn a_restore_job_that_dies_anywhere_replaces_no_row_that_was_loaded_since() {
+    let base = prepared_with_backup();
+    let (mut refused, mut loaded) = (0, 0);
+    for at in 0.. {
+        let sim = base.fork();
+        let store = open(&sim, 3);
+        let jobs = store.jobs();
+        sim.plan(Some(FaultPlan { at, fault: Fault::Crash }));
+        let submitted = jobs.submit(restore("old"));
+        _ = submitted.map(|job| jobs.wait(job, None));
+        let happened = sim.fault_happened();
+        jobs.suspend();
+        drop((jobs, store));
+        sim.restart();
+
+        // Nobody has asked for the jobs.
+        let store = open(&sim, 4);
+        let load = load_orders(&store.table("sales", "orders").unwrap(), 500..501);
+        let all = settled(&store);
+        let ids = ids_in(&store.table("sales", "orders").unwrap());
+        match load {
+            Ok(_) => {
+                loaded += 1;
+                assert!(ids.contains(&500), "at {at}: the row is gone: {all:?}");
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().contains("is being restored by job 2"), "at {at}: {error}");
+                assert_eq!(ids.len(), 60, "at {at}: {all:?}");
+            }
+        }
+        check_files(&sim, &store);
+        if !happened {
+            break;
+        }
+    }
+    assert!(refused > 10 && loaded > 1, "{refused} {loaded}");
+}
+
 /// A machine that died in the middle of a job, at an operation; `None` if the job has fewer.
 fn died(base: &SimFs, request: JobRequest, at: u64) -> Option<SimFs> {
     let sim = base.fork();
@@ -210,6 +251,64 @@ fn going_on_with_a_job_can_die_too() {
             }
         }
     }
+}
+
+/// A machine whose backup job died after it had taken its label, and was given up while the repository was away.
+fn given_up_without_repository(died_at: u64) -> Option<SimFs> {
+    let sim = died(&prepared(), backup("new"), died_at)?;
+    let (place, elsewhere) = (Path::new(REPOSITORY), Path::new("/elsewhere"));
+    sim.fs().rename_new(place, elsewhere).unwrap();
+    let all = settled(&open(&sim, 4));
+    sim.fs().rename_new(elsewhere, place).unwrap();
+    sim.restart();
+    let is_undecided = |status: &JobStatus| {
+        status.state == JobState::Cancelled
+            && status.error.as_ref().unwrap().message.contains("once repository r answers")
+    };
+    all.iter().any(is_undecided).then_some(sim)
+}
+
+#[test]
+fn a_label_whose_repository_was_away_is_made_free_once_wherever_that_dies() {
+    let mut points = 0;
+    for died_at in (10..70).step_by(4) {
+        let Some(base) = given_up_without_repository(died_at) else { continue };
+        for at in 0.. {
+            let sim = base.fork();
+            let store = open(&sim, 5);
+            sim.plan(Some(FaultPlan { at, fault: Fault::Crash }));
+            store.jobs().suspend();
+            let happened = sim.fault_happened();
+            drop(store);
+            sim.restart();
+            let store = open(&sim, 6);
+            store.jobs().suspend();
+            let (labels, _) = seen(&store);
+            let status = store.jobs().list().unwrap().remove(0);
+            let is_committed = labels == ["new"];
+            assert_eq!(status.state == JobState::Finished, is_committed, "died at {died_at}, {at}: {status:?}");
+            assert!(
+                is_committed || !status.error.unwrap().message.contains("is decided once"),
+                "died at {died_at}, {at}"
+            );
+            drop(store);
+            let store = open(&sim, 7);
+            let jobs = store.jobs();
+            match is_committed {
+                true => assert!(jobs.submit(backup("new")).is_err()),
+                false => {
+                    let status = jobs.wait(jobs.submit(backup("new")).unwrap(), None).unwrap();
+                    assert_eq!(status.state, JobState::Finished, "died at {died_at}, {at}: {:?}", status.error);
+                }
+            }
+            if !happened {
+                break;
+            }
+            points += 1;
+        }
+    }
+    println!("labels made free: {points} points");
+    assert!(points > 20);
 }
 
 #[test]

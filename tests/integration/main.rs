@@ -17,6 +17,7 @@ mod defaults;
 mod drill;
 mod full_disk;
 mod golden;
+mod golden_jobs;
 mod job;
 #[cfg(feature = "cli")]
 mod kill;
@@ -45,6 +46,8 @@ mod snapshot;
 mod sql;
 #[cfg(feature = "cli")]
 mod sql_command;
+#[cfg(feature = "cli")]
+mod sql_jobs;
 mod support;
 mod table_changes;
 mod time_travel;

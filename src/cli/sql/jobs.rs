@@ -25,6 +25,7 @@ pub(super) fn wait(session: &Session, store: &Store, job: JobId) -> Result<()> {
             // It may have been over a moment before.
             let _ = jobs.cancel(status.kind, &status.database);
         }
+        status = or_why_it_stands_still(&jobs, status)?;
     }
     match (&status.error, asked) {
         (None, _) => {
@@ -33,6 +34,40 @@ pub(super) fn wait(session: &Session, store: &Store, job: JobId) -> Result<()> {
         }
         (Some(error), true) => Err(Error::new(ErrorKind::Cancelled, ended(&status, error))),
         (Some(error), false) => Err(Error::invalid(ended(&status, error))),
+    }
+}
+
+/// Waits for jobs that an earlier process left. How they end is told, and is no failure of the script. Ctrl-C leaves them for
+/// the next process.
+pub(super) fn wait_for_earlier(session: &Session, store: &Store, left: &[JobId]) -> Result<()> {
+    let jobs = store.jobs();
+    for &job in left {
+        let mut status = jobs.status(job)?;
+        let observer = session.terminal.quiet_observer(&format!("{} {}", status.kind, status.label));
+        if !status.state.is_final() {
+            session.terminal.note(&format!(
+                "{} job {job} of snapshot {}, which an earlier process left, goes on; Ctrl-C leaves it for the next one",
+                status.kind, status.label
+            ));
+        }
+        while !status.state.is_final() {
+            session.terminal.check()?;
+            status = show_state(&observer, &jobs, status)?;
+            status = or_why_it_stands_still(&jobs, status)?;
+        }
+        session.terminal.note(&match &status.error {
+            None => summary(&status),
+            Some(error) => ended(&status, error),
+        });
+    }
+    Ok(())
+}
+
+/// The status, or an error if the job does not run any more although it is not over.
+fn or_why_it_stands_still(jobs: &crate::job::Jobs, status: JobStatus) -> Result<JobStatus> {
+    match status.state.is_final() || jobs.runs(status.id) {
+        true => Ok(status),
+        false => jobs.wait(status.id, None),
     }
 }
 
@@ -56,6 +91,9 @@ fn show_state(observer: &Observer, jobs: &crate::job::Jobs, mut status: JobStatu
         // A bar is begun anew when the totals become known.
         if status.state != state || observer.check().is_err() || known(&status).is_some() != first.is_some() {
             return Ok(status);
+        }
+        if !jobs.runs(status.id) {
+            return jobs.status(status.id);
         }
         std::thread::sleep(LOOK);
         status = jobs.status(status.id)?;

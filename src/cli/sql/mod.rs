@@ -16,7 +16,7 @@ use crate::cli::{Ended, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::Fs;
 use crate::id::Name;
-use crate::sql::only_reads;
+use crate::sql::{cancels, only_reads};
 use crate::store::Store;
 
 /// Longest script, in bytes.
@@ -32,7 +32,8 @@ Examples:
 
 Statements end with a semicolon. An error is told with its line and column, and nothing after the failing statement is
 run. BACKUP and RESTORE are waited for before the next statement; in the prompt they run on, and SHOW BACKUP and SHOW
-RESTORE show how far they are. Where only reading statements are given, the store may be open for writing elsewhere.
+RESTORE show how far they are. Those that a process left which was killed go on, and are waited for at the end. Where only
+reading statements and CANCEL are given, the store may be open for writing elsewhere.
 
 Exit codes: 0 done, 1 a statement or a job failed, 2 wrong usage, 3 damage found, 130 cancelled.";
 
@@ -60,11 +61,14 @@ pub(super) fn run(session: &Session, arguments: &SqlArguments) -> Result<Ended> 
         return prompt::run(runner);
     };
     let store = match only_reads(&script) {
+        true if cancels(&script) => open_for_writing_if_nobody_else(session)?.0,
         true => session.open_to_read()?,
         false => session.open()?,
     };
     let mut runner = Runner::new(session, &store, arguments.format, Wait::ForJobs, arguments.database.as_ref())?;
-    let result = runner.script(&script);
+    let left_by_others = store.jobs().taken_over();
+    // If nobody waited for them, scripts that are shorter than a job would never finish it.
+    let result = runner.script(&script).and_then(|()| jobs::wait_for_earlier(session, &store, &left_by_others));
     // A job that still runs goes on when the store is next opened for writing.
     store.jobs().suspend();
     result.map(|()| Ended::Done)
@@ -96,15 +100,19 @@ fn standard_input() -> Result<String> {
     Ok(text)
 }
 
-/// For writing if nobody else does, else for reading, which is said.
+/// As others leave it, which is said.
 fn open_for_prompt(session: &Session) -> Result<Store> {
+    let (store, writes) = open_for_writing_if_nobody_else(session)?;
+    if !writes {
+        session.terminal.note("another process has the store open for writing: statements that change it are refused");
+    }
+    Ok(store)
+}
+
+/// For writing, which is told, if nobody else has it open so; else for reading.
+fn open_for_writing_if_nobody_else(session: &Session) -> Result<(Store, bool)> {
     match session.open() {
-        Err(error) if error.is(ErrorKind::Conflict) => {
-            session
-                .terminal
-                .note("another process has the store open for writing: statements that change it are refused");
-            session.open_to_read()
-        }
-        opened => opened,
+        Err(error) if error.is(ErrorKind::Conflict) => Ok((session.open_to_read()?, false)),
+        opened => Ok((opened?, true)),
     }
 }

@@ -86,11 +86,12 @@ fn steps_progress_and_wishes_are_frozen() {
         report: None,
         undo: None,
         error: None,
+        undecided: false,
     };
     let times_json = r#""times":{"snapshot_finished_ms":4,"upload_finished_ms":null,"download_finished_ms":null}"#;
     let backup = r#""backup":"0000000000000000000000000000000b","backup_created_ms":3"#;
     let json = format!(
-        r#"{{"job":7,"number":0,"state":"UPLOAD_SNAPSHOT","at_ms":5,{times_json},{backup},"report":null,"undo":null,"error":null}}"#
+        r#"{{"job":7,"number":0,"state":"UPLOAD_SNAPSHOT","at_ms":5,{times_json},{backup},"report":null,"undo":null,"error":null,"undecided":false}}"#
     );
     frozen(DocumentKind::JobState, &begun, &json);
     let error = JobError { code: JobErrorCode::CommonError, message: "m".into() };
@@ -99,10 +100,12 @@ fn steps_progress_and_wishes_are_frozen() {
         report: Some(JobReport { tables: 1, rows: 2, copied: 3, copied_bytes: 4, reused: 5, reused_bytes: 6 }),
         undo: Some(UndoId::from_u128(12)),
         error: Some(error),
+        undecided: true,
         ..begun
     };
     let report = r#""report":{"tables":1,"rows":2,"copied":3,"copied_bytes":4,"reused":5,"reused_bytes":6}"#;
-    let end = r#""undo":"0000000000000000000000000000000c","error":{"code":"COMMON_ERROR","message":"m"}"#;
+    let end =
+        r#""undo":"0000000000000000000000000000000c","error":{"code":"COMMON_ERROR","message":"m"},"undecided":true"#;
     let json = format!(r#"{{"job":7,"number":0,"state":"CANCELLED","at_ms":5,{times_json},{backup},{report},{end}}}"#);
     frozen(DocumentKind::JobState, &over, &json);
     let shown =

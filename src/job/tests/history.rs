@@ -75,6 +75,12 @@ fn damage_to_a_job_names_its_file_and_hinders_no_other_job() {
             assert_eq!(jobs.status(JobId::new(2)).unwrap().state, JobState::Finished);
             if at == 0 {
                 finished(&jobs, backup("c"));
+                let (reached, go) = stand_at(&jobs, JobState::Uploading);
+                let job = jobs.submit(backup("e")).unwrap();
+                reached.recv().unwrap();
+                assert_eq!(jobs.cancel(JobKind::Backup, &name("d")).unwrap(), job);
+                drop(go);
+                assert_eq!(jobs.wait(job, None).unwrap().state, JobState::Cancelled);
             }
         }
     }

@@ -2,6 +2,7 @@
 //! test depends on time.
 
 mod history;
+mod labels;
 mod stops;
 mod tables;
 

@@ -95,9 +95,8 @@ fn the_name_of_a_table_that_a_job_makes_is_taken() {
     assert_eq!(rows(&store), 3);
 }
 
-#[test]
-fn a_table_is_closed_to_writers_again_once_the_store_is_opened_and_asked_for_its_jobs() {
-    let world = World::with_backup();
+/// A restore that an earlier process left while it was fetching.
+fn left_behind(world: &World) -> JobId {
     let store = world.open();
     let jobs = store.jobs();
     at_state(&jobs, |running, state| {
@@ -107,7 +106,58 @@ fn a_table_is_closed_to_writers_again_once_the_store_is_opened_and_asked_for_its
     });
     let job = jobs.submit(restore("b")).unwrap();
     jobs.wait(job, None).unwrap_err();
+    job
+}
+
+#[test]
+fn a_table_is_closed_to_writers_from_the_opening_on_also_if_nobody_asks_for_the_jobs() {
+    let world = World::with_backup();
+    let job = left_behind(&world);
+    let store = world.open();
+    let refused = |result: Result<()>| {
+        let error = result.unwrap_err();
+        let is_told = error.to_string().contains("is being restored by job 2: an earlier process left it");
+        assert!(error.is(ErrorKind::Conflict) && is_told, "{error}");
+    };
+    refused(load(&store.table("d", "t").unwrap(), 9..10));
+    refused(store.drop_table("d", "t"));
+    refused(store.restore(&repository(&store), &crate::restore::RestoreOptions::new(label("b"))).map(drop));
+    assert_eq!(rows(&store), 5);
+    let jobs = store.jobs();
+    assert_eq!(jobs.wait(job, None).unwrap().state, JobState::Finished);
+    load(&store.table("d", "t").unwrap(), 9..10).unwrap();
+    assert_eq!(rows(&store), 4);
+    // Nothing is guarded for jobs that are over.
     drop((jobs, store));
+    load(&world.open().table("d", "t").unwrap(), 10..11).unwrap();
+}
+
+#[test]
+fn a_damaged_restore_keeps_the_store_open_and_does_not_go_on_over_what_was_written_since() {
+    let world = World::with_backup();
+    let job = left_behind(&world);
+    let path = Path::new("/store/jobs/2/job");
+    let sound = world.sim.fs().read(path, 1 << 20).unwrap();
+    world.sim.corrupt(path, |bytes| bytes[200] ^= 1);
+    let store = world.open();
+    load(&store.table("d", "t").unwrap(), 9..10).unwrap();
+    // Somebody brings the record back, but not in time.
+    world.sim.corrupt(path, |bytes| bytes.clone_from(&sound));
+    let jobs = store.jobs();
+    let error = jobs.wait(job, None).unwrap_err().to_string();
+    assert!(error.contains("stands still until the store is opened again (its tables were not kept"), "{error}");
+    assert_eq!(rows(&store), 6);
+    jobs.cancel(JobKind::Restore, &name("d")).unwrap();
+    drop((jobs, store));
+    let store = world.open();
+    assert_eq!(store.jobs().wait(job, None).unwrap().state, JobState::Cancelled);
+    assert_eq!(rows(&store), 6);
+}
+
+#[test]
+fn a_table_stays_closed_to_writers_while_the_restore_of_an_earlier_process_goes_on() {
+    let world = World::with_backup();
+    let job = left_behind(&world);
     let store = world.open();
     let registry = Registry::of(&store);
     let (go, may_go) = mpsc::channel::<()>();
@@ -128,20 +178,13 @@ fn a_table_is_closed_to_writers_again_once_the_store_is_opened_and_asked_for_its
 #[test]
 fn a_backup_that_was_replaced_by_another_one_of_its_label_is_not_restored() {
     let world = World::with_backup();
+    let job = left_behind(&world);
     let store = world.open();
-    let jobs = store.jobs();
-    at_state(&jobs, |running, state| {
-        if state == JobState::Downloading {
-            _ = running.ask(crate::job::running::Stop::Suspend);
-        }
-    });
-    let job = jobs.submit(restore("b")).unwrap();
-    jobs.wait(job, None).unwrap_err();
     world.clock.advance(1000);
     repository(&store).drop_backup(&label("b")).unwrap();
     let options = crate::backup::BackupOptions::new(label("b"));
     store.backup(&repository(&store), &options).unwrap();
-    drop((jobs, store));
+    drop(store);
     let store = world.open();
     let error = store.jobs().wait(job, None).unwrap().error.unwrap();
     assert!(error.message.contains("is another one than when the job was made"), "{error}");

@@ -32,7 +32,7 @@ pub enum Harm {
 }
 
 impl Harm {
-    fn apply(&self, sim: &SimFs, path: &Path) {
+    pub fn apply(&self, sim: &SimFs, path: &Path) {
         let read = |path: &Path| sim.fs().read(path, u64::MAX).unwrap();
         match self {
             Harm::Flip(at, mask) => sim.corrupt(path, |bytes| bytes[*at] ^= mask),

@@ -7,6 +7,7 @@
 //! pairs of files of a kind.
 
 mod harm;
+mod jobs;
 mod world;
 
 use std::path::{Path, PathBuf};
