@@ -1,10 +1,11 @@
 //! One open file: a writer that gathers small writes, a reader without a cursor.
 
-use bytes::Bytes;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::fs::buffer::Buffer;
