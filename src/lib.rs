@@ -93,7 +93,7 @@ pub mod schema;
 mod segment;
 mod segment_meta;
 pub mod snapshot;
-#[cfg(feature = "sql")]
+#[cfg(feature = "sql-parser")]
 pub mod sql;
 mod store;
 mod sync;

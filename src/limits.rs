@@ -51,13 +51,13 @@ pub const CHECKPOINT_INTERVAL_MAX: u64 = 16 * CHECKPOINT_INTERVAL;
 /// Retention that keeps foreign clean-up tools away from our files, in days (100 years).
 pub const FOREIGN_RETENTION_DAYS: u32 = 36_500;
 /// Longest SQL statement, in bytes.
-#[cfg(feature = "sql")]
+#[cfg(feature = "sql-parser")]
 pub const STATEMENT_BYTES_MAX: usize = 16 << 20;
 /// Most levels of parentheses, brackets, CASE and nested types within each other in an SQL statement.
-#[cfg(feature = "sql")]
+#[cfg(feature = "sql-parser")]
 pub const STATEMENT_DEPTH_MAX: usize = 100;
 /// Most operators, joins or members of UNION that an SQL statement has in one chain: so deep is the tree that it becomes.
-#[cfg(feature = "sql")]
+#[cfg(feature = "sql-parser")]
 pub const STATEMENT_OPERATORS_MAX: usize = 1_000;
 /// Largest document of a job, in bytes: it lists tables and partitions.
 pub const JOB_DOCUMENT_BYTES_MAX: u64 = 64 << 20;

@@ -12,14 +12,12 @@ mod input_seeds;
 mod memory;
 mod seeds;
 mod segment;
-#[cfg(feature = "sql")]
 mod sql;
 mod vectors;
 
 pub use input::{arrow_ipc, csv, json_lines, nested_text};
 pub use seeds::{Seed, seeds};
 pub use segment::segment;
-#[cfg(feature = "sql")]
 pub use sql::sql;
 pub use vectors::deletion_vector;
 
@@ -132,7 +130,6 @@ mod tests {
         ("nested_text", nested_text),
         ("arrow_ipc", arrow_ipc),
         ("deletion_vector", deletion_vector),
-        #[cfg(feature = "sql")]
         ("sql", sql),
     ];
 

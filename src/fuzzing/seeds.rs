@@ -11,7 +11,6 @@ use crate::delta::unseal;
 use crate::error::{Error, Result};
 use crate::format::{CatalogRecord, DocumentKind, decode_document, encode_document};
 use crate::fs::{Fs, SimFs};
-#[cfg(feature = "sql")]
 use crate::fuzzing::sql;
 use crate::fuzzing::{input_seeds, vectors};
 use crate::id::{IdSource, Label, Name};
@@ -57,7 +56,6 @@ pub fn seeds() -> Result<Vec<Seed>> {
     seeds.push(Seed { target: "envelope", bytes: encode_document(DocumentKind::Manifest, &manifest)? });
     seeds.extend(input_seeds::seeds()?);
     seeds.extend(vectors::seeds()?);
-    #[cfg(feature = "sql")]
     seeds.extend(sql::seeds());
     Ok(seeds)
 }

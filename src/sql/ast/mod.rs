@@ -22,7 +22,7 @@ pub use show::{Filter, ShowStatement};
 use crate::id::Name;
 
 /// A parsed query: SELECT, WITH, VALUES, with all that sqlparser knows.
-pub type Query = Box<datafusion::sql::sqlparser::ast::Query>;
+pub type Query = Box<sqlparser::ast::Query>;
 
 /// `[database.]name`.
 #[derive(Debug, Clone, PartialEq, Eq)]

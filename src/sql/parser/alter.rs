@@ -1,6 +1,6 @@
 //! ALTER.
 
-use datafusion::sql::sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::Token;
 
 use crate::error::Result;
 use crate::sql::ast::{AlterAction, AlterTable, IfViewExists, PartitionItem, Statement};

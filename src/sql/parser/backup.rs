@@ -1,6 +1,6 @@
 //! Repositories, BACKUP and RESTORE, in the forms of StarRocks 3.2 and 3.4, and SHOW SNAPSHOT.
 
-use datafusion::sql::sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::Token;
 
 use crate::error::{Error, Result};
 use crate::id::Name;

@@ -1,8 +1,8 @@
 //! Bounds of a statement, held against its tokens before anything recurses over them: the parser, the planner and even who frees
 //! the syntax tree go as deep as it is.
 
-use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::error::{Error, Result};
 use crate::limits::{STATEMENT_DEPTH_MAX, STATEMENT_OPERATORS_MAX};

@@ -1,6 +1,6 @@
 //! CREATE TABLE, also AS SELECT and LIKE.
 
-use datafusion::sql::sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::Token;
 
 use crate::error::{Error, Result};
 use crate::limits::VARCHAR_BYTES_MAX;

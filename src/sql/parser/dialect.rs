@@ -3,10 +3,10 @@
 use std::any::TypeId;
 use std::cell::Cell;
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr};
-use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, HiveDialect, Precedence};
-use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use sqlparser::ast::{BinaryOperator, Expr};
+use sqlparser::dialect::{Dialect, GenericDialect, HiveDialect, Precedence};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
 
 /// How many expressions the grammar may begin for each token. Where it cannot know what a parenthesis opens it tries one
 /// thing and then the other, within each other at each level: without a bound, a short text takes years.

@@ -1,6 +1,6 @@
 //! INSERT.
 
-use datafusion::sql::sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::Token;
 
 use crate::error::Result;
 use crate::sql::ast::{Insert, InsertTarget, Properties};

@@ -27,7 +27,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
-use datafusion::sql::sqlparser::tokenizer::Location;
+use sqlparser::tokenizer::Location;
 
 use crate::error::{Error, Result};
 use crate::limits::STATEMENT_BYTES_MAX;

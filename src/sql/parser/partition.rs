@@ -1,6 +1,6 @@
 //! PARTITION BY, and partitions in CREATE TABLE and ALTER TABLE.
 
-use datafusion::sql::sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::Token;
 
 use crate::error::Result;
 use crate::sql::ast::{

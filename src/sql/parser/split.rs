@@ -1,7 +1,7 @@
 //! Where the statements of a script begin and end: at semicolons outside of quotes and comments. The rules of quotes and comments
 //! are those that the dialect gives the tokenizer; a test holds both against each other.
 
-use datafusion::sql::sqlparser::tokenizer::Location;
+use sqlparser::tokenizer::Location;
 
 /// A statement of a script, not parsed yet.
 #[derive(Debug, Clone, Copy)]

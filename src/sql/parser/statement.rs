@@ -1,6 +1,6 @@
 //! What statement it is, by its first words, and the short statements.
 
-use datafusion::sql::sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::Token;
 
 use crate::error::Result;
 use crate::id::Name;

@@ -1,6 +1,4 @@
-use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, SetExpr, TableFactor, TableFunctionArgs, TableVersion,
-};
+use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, SetExpr, TableFactor, TableFunctionArgs, TableVersion};
 
 use super::one;
 use crate::sql::ast::Statement;

@@ -1,4 +1,4 @@
-use datafusion::sql::sqlparser::ast::{Expr, SelectItem, SetExpr, Value};
+use sqlparser::ast::{Expr, SelectItem, SetExpr, Value};
 
 use crate::sql::ast::Statement;
 use crate::sql::parser::{is_complete, lexer, parse_query, parse_script, split};
