@@ -20,7 +20,7 @@ pub(super) fn check_segment(
     fs: &Fs,
     path: &Path,
     segment: &SegmentMeta,
-    schema: &TableSchema,
+    schema: &Arc<TableSchema>,
     level: CheckLevel,
     phase: &PhaseGuard<'_>,
 ) -> Result<u64> {

@@ -37,6 +37,7 @@ pub fn segment(bytes: &[u8]) {
     let path = Path::new("/segment");
     let fs = sim.fs();
     let Ok(Put::Created) = fs.put_new(path, Path::new("/temporary"), &file) else { return };
+    let schema = Arc::new(schema);
     let Ok(reader) = SegmentReader::open(&fs, path, &meta, &schema, Access::Read, None) else { return };
     let options = SegmentScanOptions {
         projection: schema.columns.iter().map(|column| column.id).collect(),

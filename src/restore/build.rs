@@ -164,13 +164,14 @@ impl<'a> TableBuild<'a> {
     /// Opens every segment from the backup as a reader would: length, tail, footer, columns.
     pub fn check_segments(&self, environment: &Environment) -> Result<()> {
         let segments: Vec<Arc<SegmentMeta>> = self.restored_segments().collect();
+        let schema = Arc::new(self.plan.source.schema.clone());
         let check = |segment: Arc<SegmentMeta>| {
             let path = self.layout.segment(&segment.name);
             crate::segment::SegmentReader::open(
                 &environment.fs,
                 &path,
                 &segment,
-                &self.plan.source.schema,
+                &schema,
                 crate::segment::Access::Read,
                 None,
             )

@@ -1,8 +1,9 @@
 //! The footer of a segment: parsed from a tail whose checksum was right, then held against the table log and schema.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use arrow::datatypes::SchemaRef;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
@@ -22,11 +23,13 @@ pub(super) struct Footer {
     has_page_index: bool,
     /// `arrow` for a decoder that gives text as views.
     views: OnceLock<ArrowReaderMetadata>,
+    /// The schema that the columns were last held against, and its Arrow form.
+    fits: Mutex<Option<(Arc<TableSchema>, SchemaRef)>>,
 }
 
 impl Footer {
     fn new(arrow: ArrowReaderMetadata, blocks: Arc<BlockTable>, has_page_index: bool) -> Footer {
-        Footer { arrow, blocks, has_page_index, views: OnceLock::new() }
+        Footer { arrow, blocks, has_page_index, views: OnceLock::new(), fits: Mutex::default() }
     }
 
     /// Reads and checks the tail, and parses what is in it without the page indexes.
@@ -56,6 +59,20 @@ impl Footer {
         let parsed = reader.read_page_indexes_sized(&tail, file.size_bytes()).and_then(|()| to_arrow(reader.finish()?));
         let arrow = parsed.map_err(|error| parquet_error(file.path(), error))?;
         Ok(Some(Footer::new(arrow, self.blocks.clone(), true)))
+    }
+
+    /// The Arrow form of a schema that the columns are those of; else an error.
+    pub fn check_columns(&self, path: &Path, schema: &Arc<TableSchema>) -> Result<SchemaRef> {
+        let mut fits = self.fits.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, arrow)) = &*fits
+            && Arc::ptr_eq(known, schema)
+        {
+            return Ok(arrow.clone());
+        }
+        check_columns(path, &self.arrow, schema)?;
+        let arrow = schema.to_arrow();
+        *fits = Some((schema.clone(), arrow.clone()));
+        Ok(arrow)
     }
 
     /// For a decoder that gives text as views, or as it is.
@@ -133,7 +150,7 @@ fn block_table(path: &Path, metadata: &ParquetMetaData, covered_bytes: u64) -> R
 }
 
 /// The columns are those of the table, in order, by id, name, type and nullability.
-pub(super) fn check_columns(path: &Path, arrow: &ArrowReaderMetadata, schema: &TableSchema) -> Result<()> {
+fn check_columns(path: &Path, arrow: &ArrowReaderMetadata, schema: &TableSchema) -> Result<()> {
     let roots = arrow.parquet_schema().root_schema().get_fields();
     let fields = arrow.schema().fields();
     let leaves: usize = schema.columns.iter().map(|column| column.data_type.leaf_count()).sum();

@@ -10,16 +10,16 @@ use crate::segment_meta::{SegmentMeta, SegmentTail};
 
 /// What tells a segment from every other one, and a footer from one that a forged log gives another place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
+pub(super) struct FooterKey {
     digest: Digest,
     tail: SegmentTail,
     size_bytes: u64,
     rows: u64,
 }
 
-impl Key {
-    fn of(meta: &SegmentMeta) -> Key {
-        Key { digest: meta.digest, tail: meta.tail, size_bytes: meta.size_bytes, rows: meta.rows }
+impl FooterKey {
+    pub fn of(meta: &SegmentMeta) -> FooterKey {
+        FooterKey { digest: meta.digest, tail: meta.tail, size_bytes: meta.size_bytes, rows: meta.rows }
     }
 }
 
@@ -31,7 +31,7 @@ pub struct FooterCache {
 
 #[derive(Default)]
 struct Known {
-    footers: HashMap<Key, Entry>,
+    footers: HashMap<FooterKey, Entry>,
     bytes: usize,
     /// Counts uses.
     now: u64,
@@ -58,17 +58,17 @@ impl FooterCache {
         self.known().bytes
     }
 
-    pub(super) fn get(&self, meta: &SegmentMeta) -> Option<Arc<Footer>> {
+    pub(super) fn get(&self, key: &FooterKey) -> Option<Arc<Footer>> {
         let mut known = self.known();
         known.now += 1;
         let now = known.now;
-        let entry = known.footers.get_mut(&Key::of(meta))?;
+        let entry = known.footers.get_mut(key)?;
         entry.used = now;
         Some(entry.footer.clone())
     }
 
     /// Keeps a footer, in place of one of the same segment that knows less of its pages.
-    pub(super) fn put(&self, meta: &SegmentMeta, footer: &Arc<Footer>) {
+    pub(super) fn put(&self, key: FooterKey, footer: &Arc<Footer>) {
         let bytes = footer.memory_bytes();
         let mut known = self.known();
         if bytes > self.limit_bytes / 2 {
@@ -76,7 +76,7 @@ impl FooterCache {
         }
         known.now += 1;
         let entry = Entry { footer: footer.clone(), bytes, used: known.now };
-        let before = known.footers.insert(Key::of(meta), entry);
+        let before = known.footers.insert(key, entry);
         known.bytes = known.bytes + bytes - before.map_or(0, |entry| entry.bytes);
         if known.bytes > self.limit_bytes {
             known.shrink_to(self.limit_bytes / 8 * 7);
@@ -87,7 +87,7 @@ impl FooterCache {
 impl Known {
     /// More than one has to go at a time, so that the search for the oldest is worth it.
     fn shrink_to(&mut self, bytes: usize) {
-        let mut by_age: Vec<(u64, Key)> = self.footers.iter().map(|(key, entry)| (entry.used, *key)).collect();
+        let mut by_age: Vec<(u64, FooterKey)> = self.footers.iter().map(|(key, entry)| (entry.used, *key)).collect();
         by_age.sort_unstable_by_key(|(used, _)| *used);
         for (_, key) in by_age {
             if self.bytes <= bytes {

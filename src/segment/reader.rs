@@ -12,8 +12,8 @@ use crate::predicate::BoundPredicate;
 use crate::schema::TableSchema;
 use crate::segment::batches::SegmentScan;
 use crate::segment::file::{CheckedFile, RawFile};
-use crate::segment::footer::{Footer, check_columns};
-use crate::segment::footer_cache::FooterCache;
+use crate::segment::footer::Footer;
+use crate::segment::footer_cache::{FooterCache, FooterKey};
 use crate::segment::{Access, ReadCounters, SegmentPart};
 use crate::segment_meta::SegmentMeta;
 
@@ -22,9 +22,8 @@ pub struct SegmentReader {
     pub(super) file: Arc<CheckedFile>,
     pub(super) footer: Arc<Footer>,
     with_page_index: OnceLock<Arc<Footer>>,
-    meta: SegmentMeta,
-    cache: Option<Arc<FooterCache>>,
-    pub(super) schema: TableSchema,
+    cache: Option<(Arc<FooterCache>, FooterKey)>,
+    pub(super) schema: Arc<TableSchema>,
     pub(super) arrow_schema: SchemaRef,
 }
 
@@ -52,28 +51,28 @@ impl SegmentReader {
         fs: &Fs,
         path: &Path,
         meta: &SegmentMeta,
-        schema: &TableSchema,
+        schema: &Arc<TableSchema>,
         access: Access,
         cache: Option<&Arc<FooterCache>>,
     ) -> Result<Arc<SegmentReader>> {
         let raw = RawFile::open(fs, path, meta.size_bytes, access)?;
-        let footer = match cache.and_then(|cache| cache.get(meta)) {
+        let key = FooterKey::of(meta);
+        let footer = match cache.and_then(|cache| cache.get(&key)) {
             Some(known) => known,
             None => {
                 let footer = Arc::new(Footer::read(&raw, meta)?);
-                cache.into_iter().for_each(|cache| cache.put(meta, &footer));
+                cache.into_iter().for_each(|cache| cache.put(key, &footer));
                 footer
             }
         };
-        check_columns(&raw.path, &footer.arrow, schema)?;
+        let arrow_schema = footer.check_columns(&raw.path, schema)?;
         Ok(Arc::new(SegmentReader {
             file: Arc::new(CheckedFile::new(raw, meta.tail, footer.blocks.clone())),
             footer,
             with_page_index: OnceLock::new(),
-            meta: meta.clone(),
-            cache: cache.cloned(),
+            cache: cache.map(|cache| (cache.clone(), key)),
             schema: schema.clone(),
-            arrow_schema: schema.to_arrow(),
+            arrow_schema,
         }))
     }
 
@@ -97,7 +96,7 @@ impl SegmentReader {
             None => self.footer.clone(),
             Some(read) => {
                 let read = Arc::new(read);
-                self.cache.iter().for_each(|cache| cache.put(&self.meta, &read));
+                self.cache.iter().for_each(|(cache, key)| cache.put(*key, &read));
                 read
             }
         };

@@ -89,7 +89,7 @@ fn truncated_or_lengthened_or_missing_segment_is_corrupt() {
 fn footer_that_is_not_what_log_and_schema_say_is_corrupt() {
     let written = small();
     let opened = |meta: &SegmentMeta, schema: &TableSchema| {
-        SegmentReader::open(&written.fs, &written.path, meta, schema, Access::Map, None).map(drop)
+        SegmentReader::open(&written.fs, &written.path, meta, &Arc::new(schema.clone()), Access::Map, None).map(drop)
     };
     opened(&written.meta, &written.schema).unwrap();
 

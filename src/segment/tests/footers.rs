@@ -6,6 +6,7 @@ use crate::error::{ErrorKind, Result};
 use crate::predicate::Predicate;
 use crate::schema::Value;
 use crate::segment::encoding::Shape;
+use crate::segment::footer_cache::FooterKey;
 use crate::segment::tests::{Written, all_types, all_types_rows, put, write};
 use crate::segment::{Access, FooterCache, SegmentMeta, SegmentReader, SegmentScanOptions};
 
@@ -16,7 +17,7 @@ fn written() -> Written {
 }
 
 fn open(written: &Written, meta: &SegmentMeta, cache: &Arc<FooterCache>) -> Result<Arc<SegmentReader>> {
-    SegmentReader::open(&written.fs, &written.path, meta, &written.schema, Access::Read, Some(cache))
+    SegmentReader::open(&written.fs, &written.path, meta, &Arc::new(written.schema.clone()), Access::Read, Some(cache))
 }
 
 /// Rows of a scan that needs page indexes.
@@ -69,8 +70,8 @@ fn what_the_log_says_of_the_segment_has_to_be_what_it_said_then() {
     }
     let mut other_schema = written.schema.clone();
     other_schema.columns[0].nullable = true;
-    let opened =
-        SegmentReader::open(&written.fs, &written.path, &written.meta, &other_schema, Access::Read, Some(&cache));
+    let schema = Arc::new(other_schema);
+    let opened = SegmentReader::open(&written.fs, &written.path, &written.meta, &schema, Access::Read, Some(&cache));
     assert!(opened.err().unwrap().is(ErrorKind::Corrupt));
 }
 
@@ -89,7 +90,7 @@ fn those_used_longest_ago_go_first() {
         meta.digest = crate::digest::Digest::of(&[number]);
         meta
     };
-    let is_known = |number: u8| cache.get(&meta(number)).is_some();
+    let is_known = |number: u8| cache.get(&FooterKey::of(&meta(number))).is_some();
     for number in 0..10 {
         open(&written, &meta(number), &cache).unwrap();
     }

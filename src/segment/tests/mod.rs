@@ -141,7 +141,7 @@ fn write(schema: TableSchema, rows: RecordBatch, shape: Shape) -> Written {
 
 impl Written {
     fn open(&self, access: Access) -> Result<Arc<SegmentReader>> {
-        SegmentReader::open(&self.fs, &self.path, &self.meta, &self.schema, access, None)
+        SegmentReader::open(&self.fs, &self.path, &self.meta, &Arc::new(self.schema.clone()), access, None)
     }
 
     fn bytes(&self) -> Vec<u8> {
