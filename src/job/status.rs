@@ -99,7 +99,8 @@ impl JobStatus {
         match last {
             Some(last) if last.state.is_final() => status.end(last),
             _ => {
-                status.state = shown_state.unwrap_or(status.state);
+                // Only a step ends a job.
+                status.state = shown_state.filter(|shown| !shown.is_final()).unwrap_or(status.state);
                 status.unfinished_tasks = unfinished(status.state, &status.progress);
             }
         }
