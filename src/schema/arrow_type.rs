@@ -53,6 +53,16 @@ impl DataType {
     }
 }
 
+/// The schema of columns whose texts are views. Texts within nested values stay as they are.
+pub(crate) fn with_text_views(schema: &Schema) -> SchemaRef {
+    let view = |field: &FieldRef| match field.data_type() {
+        ArrowType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(ArrowType::Utf8View)),
+        _ => field.clone(),
+    };
+    let fields: Vec<FieldRef> = schema.fields().iter().map(view).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -69,14 +79,4 @@ mod tests {
         assert_eq!(DataType::from_arrow(&timestamp(Some("UTC"))), Some(DataType::DateTime));
         assert_eq!(DataType::from_arrow(&ArrowType::Null), None);
     }
-}
-
-/// The schema of columns whose texts are views. Texts within nested values stay as they are.
-pub(crate) fn with_text_views(schema: &Schema) -> SchemaRef {
-    let view = |field: &FieldRef| match field.data_type() {
-        ArrowType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(ArrowType::Utf8View)),
-        _ => field.clone(),
-    };
-    let fields: Vec<FieldRef> = schema.fields().iter().map(view).collect();
-    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
