@@ -49,7 +49,7 @@ use std::sync::atomic::AtomicU64;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Access {
-    /// Memory-mapped: fastest; an I/O error of the disk ends the process.
+    /// Memory-mapped once more than a little is read: fastest; an I/O error of the disk may end the process.
     #[default]
     Map,
     /// Positioned reads: an I/O error is an error.
