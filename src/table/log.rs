@@ -6,7 +6,7 @@
 //! checkpoints that no commit names, are ignored: foreign tools leave such files.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::delta::{
     Action, CheckpointRef, DecodedCommit, ROOT_DIGEST, decode_checkpoint, decode_commit, encode_commit,
@@ -44,7 +44,7 @@ impl TableLog {
         listing.check_exists(layout, version)?;
         let start = listing.start(fs, layout, version)?;
         let first = start.as_ref().map_or(0, |start| start.version.get());
-        listing.check_no_gap(layout, first, version)?;
+        listing.check_no_gap(fs, layout, first, version)?;
         let mut paths = Vec::new();
         paths.extend(start.map(|start| layout.checkpoint(start.version)));
         paths.extend((first..=version.get()).map(|number| layout.version(Version::new(number))));
@@ -180,9 +180,8 @@ impl Listing {
         )))
     }
 
-    fn check_no_gap(&self, layout: &TableLayout, first: u64, last: Version) -> Result<()> {
-        let Some(gap) = (first..=last.get()).find(|number| !self.versions.contains(number)) else { return Ok(()) };
-        let gap = layout.version(Version::new(gap));
+    fn check_no_gap(&self, fs: &Fs, layout: &TableLayout, first: u64, last: Version) -> Result<()> {
+        let Some(gap) = self.gap(fs, layout, first, last)? else { return Ok(()) };
         // A log that begins with a checkpoint, as in a snapshot, has no older versions: then the checkpoint or its proof is
         // at fault.
         let unproved = self.checkpoints.range(..last.get()).next_back().map(|number| {
@@ -201,6 +200,18 @@ impl Listing {
         )))
     }
 
+    /// The first file that is not there. A long directory is listed bit by bit, so of two files that were made meanwhile the
+    /// list may have the later one only: one that it lacks is looked for by its name.
+    fn gap(&self, fs: &Fs, layout: &TableLayout, first: u64, last: Version) -> Result<Option<PathBuf>> {
+        for number in (first..=last.get()).filter(|number| !self.versions.contains(number)) {
+            let path = layout.version(Version::new(number));
+            if fs.entry(&path)?.is_none() {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
     /// The newest checkpoint below `version` that the commit after it names.
     fn start(&self, fs: &Fs, layout: &TableLayout, version: Version) -> Result<Option<CheckpointRef>> {
         for number in self.checkpoints.range(..version.get()).rev() {
@@ -215,10 +226,10 @@ impl Listing {
         Ok(None)
     }
 
-    fn load(&self, fs: &Fs, layout: &TableLayout, version: Version) -> Result<TableVersion> {
+    pub(super) fn load(&self, fs: &Fs, layout: &TableLayout, version: Version) -> Result<TableVersion> {
         let start = self.start(fs, layout, version)?;
         let first = start.as_ref().map_or(0, |start| start.version.get());
-        self.check_no_gap(layout, first, version)?;
+        self.check_no_gap(fs, layout, first, version)?;
         let mut state = match start {
             Some(proof) => load_checkpoint(fs, layout, proof)?,
             None => load_first(fs, layout)?,

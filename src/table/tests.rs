@@ -388,6 +388,22 @@ fn gaps_and_broken_chains_are_corrupt_and_name_the_file() {
     replace(0, &first_actions(5), before.digest);
 }
 
+/// A directory that is long is listed bit by bit: of files made meanwhile the list may have a later one only.
+#[test]
+fn a_version_that_the_listing_missed_is_found_by_its_name() {
+    let sim = SimFs::new();
+    let (environment, table) = new_table(&sim);
+    (0..4).for_each(|number| commit_adds(&table, [number]));
+    let (fs, newest) = (&environment.fs, table.current());
+    let mut listing = log::Listing::read(fs, &layout()).unwrap();
+    assert!(listing.versions.remove(&3));
+    let found = listing.load(fs, &layout(), Version::new(4)).unwrap();
+    assert_eq!(state(&found), state(&newest));
+    fs.remove_file(&layout().version(Version::new(3))).unwrap();
+    let error = listing.load(fs, &layout(), Version::new(4)).unwrap_err();
+    assert!(error.is(ErrorKind::Corrupt) && error.to_string().contains("3.json is missing"), "{error}");
+}
+
 #[test]
 fn every_damaged_log_file_is_corrupt_or_changes_nothing() {
     let sim = SimFs::new();
