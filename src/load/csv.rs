@@ -17,6 +17,7 @@ use crate::load::convert::match_columns;
 use crate::load::csv_options::CsvOptions;
 use crate::load::csv_records::{FieldEnd, Records};
 use crate::load::misfit::Misfit;
+use crate::load::pieces::rows_at_once;
 use crate::load::place::{Place, RecordStart};
 use crate::load::rejects::Rejects;
 use crate::load::rules;
@@ -45,7 +46,7 @@ struct CsvReading {
 impl CsvFile {
     /// Only looks at the length; the file is opened when its first chunk is taken.
     pub fn new(fs: &Fs, path: &Path, schema: &Arc<TableSchema>, options: &CsvOptions) -> Result<CsvFile> {
-        let file = TextFile::new(fs, path, options.skip_lines)?;
+        let file = TextFile::new(fs, path, options.skip_lines, rows_at_once(schema))?;
         if file.size_bytes() == 0 && options.header {
             // What an export that failed leaves is not taken for one without rows.
             return Err(Error::invalid(format!(

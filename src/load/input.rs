@@ -18,7 +18,7 @@ use crate::load::ipc_dictionaries::DecodedDictionaries;
 use crate::load::ipc_file::IpcFile;
 use crate::load::json_lines::JsonFile;
 use crate::load::parquet_file::{ParquetFile, RowGroup, unreadable};
-use crate::load::pieces::{PIECE_BYTES_MAX, PIECE_ROWS_MAX, ROW_BYTES_MAX, pieces};
+use crate::load::pieces::{PIECE_BYTES_MAX, PIECE_ROWS_MAX, ROW_BYTES_MAX, pieces, rows_at_once};
 use crate::load::place::Place;
 use crate::load::rejects::Rejects;
 use crate::load::text_file::Chunk;
@@ -322,7 +322,7 @@ impl Input {
         for (index, (_, bytes)) in run.clone().zip(file.sizes().skip(run.start)) {
             let (batch, first_row) = file.read(index, dictionaries)?;
             let mut bytes_left = bytes;
-            let pieces = pieces(&batch).map_err(|row| {
+            let pieces = pieces(&batch, rows_at_once(&self.schema)).map_err(|row| {
                 let row = first_row + row as u64;
                 Error::invalid(format!(
                     "cannot load {}, row {row}: its values take more than {ROW_BYTES_MAX} bytes",

@@ -22,6 +22,7 @@ use crate::fs::Fs;
 use crate::load::defaults::Defaults;
 use crate::load::json_value::text_of;
 use crate::load::misfit::Misfit;
+use crate::load::pieces::rows_at_once;
 use crate::load::place::{Place, RecordStart, shown};
 use crate::load::rejects::Rejects;
 use crate::load::rules;
@@ -88,9 +89,10 @@ impl JsonFile {
         defaults: &Defaults,
     ) -> Result<JsonFile> {
         let columns = schema.columns.iter().map(|column| column.name.as_str().to_lowercase()).zip(0..).collect();
+        let file = TextFile::new(fs, path, 0, rows_at_once(schema))?;
         let (options, schema, defaults) = (options.clone(), schema.clone(), defaults.clone());
         let reading = JsonReading { options, schema, columns, defaults };
-        Ok(JsonFile { file: TextFile::new(fs, path, 0)?, reading })
+        Ok(JsonFile { file, reading })
     }
 
     /// Length of the file.

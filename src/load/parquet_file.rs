@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::fs::{FileReader, Fs};
 use crate::load::convert::Converter;
 use crate::load::defaults::Defaults;
+use crate::load::pieces::rows_at_once;
 use crate::schema::TableSchema;
 use crate::segment::decoded_row_bytes;
 
@@ -33,6 +34,7 @@ pub struct ParquetFile {
     pub converter: Converter,
     chunks: Chunks,
     metadata: ArrowReaderMetadata,
+    rows_at_once: u64,
 }
 
 /// A row group of it.
@@ -60,7 +62,8 @@ impl ParquetFile {
             .map_err(|error| unreadable(path, error))?;
         let input = path.display().to_string();
         let converter = Converter::of_schema(schema, arrow, metadata.schema(), defaults, &input)?;
-        Ok(ParquetFile { path: path.into(), converter, chunks, metadata })
+        let rows_at_once = rows_at_once(schema) as u64;
+        Ok(ParquetFile { path: path.into(), converter, chunks, metadata, rows_at_once })
     }
 
     fn row_groups(&self) -> Vec<RowGroup> {
@@ -99,7 +102,7 @@ impl ParquetFile {
         let batch_rows = BATCH_BYTES / decoded_row_bytes(group, 0..group.num_columns());
         ParquetRecordBatchReaderBuilder::new_with_metadata(self.chunks.clone(), self.metadata.clone())
             .with_row_groups(vec![row_group.index])
-            .with_batch_size(batch_rows.clamp(1, BATCH_ROWS_MAX) as usize)
+            .with_batch_size(batch_rows.min(self.rows_at_once).clamp(1, BATCH_ROWS_MAX) as usize)
             .build()
             .map_err(|error| unreadable(&self.path, error))
     }

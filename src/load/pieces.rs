@@ -6,23 +6,35 @@ use std::ops::Range;
 use arrow::array::{Array, AsArray, OffsetSizeTrait, RecordBatch, downcast_dictionary_array};
 use arrow::datatypes::DataType as ArrowType;
 
+use crate::schema::TableSchema;
+
 /// Most rows of a piece.
 pub const PIECE_ROWS_MAX: usize = 65_536;
 /// Bytes of a piece of more than one row.
 pub const PIECE_BYTES_MAX: u64 = 16 << 20;
+/// Values that are made at once, about, with those that the input lacks: it may have few columns, or none, of a table of
+/// thousands.
+const VALUES_MAX: usize = 8 << 20;
 /// Most bytes of a row: it is in memory as a whole.
 pub const ROW_BYTES_MAX: u64 = 256 << 20;
 
 /// Bytes of a number, at most about, and of what is beside the bytes of a text.
 const VALUE_BYTES: u64 = 16;
 
-/// Rows of the batch that are converted together; the number of a row, from 0, that is too long by itself as an error.
-pub fn pieces(batch: &RecordBatch) -> Result<Vec<Range<usize>>, usize> {
+/// Rows of a table that are made at once.
+pub fn rows_at_once(schema: &TableSchema) -> usize {
+    let values: usize = schema.columns.iter().map(|column| column.data_type.leaf_count()).sum();
+    (VALUES_MAX / values.max(1)).max(1)
+}
+
+/// Rows of the batch that are converted together, no more than `rows_max`, which is not 0; the number of a row, from 0, that is too long by itself as an error.
+pub fn pieces(batch: &RecordBatch, rows_max: usize) -> Result<Vec<Range<usize>>, usize> {
+    let rows_max = rows_max.min(PIECE_ROWS_MAX);
     let mut pieces = Vec::new();
     let growing: Vec<&dyn Array> =
         batch.columns().iter().filter(|column| grows(column.data_type())).map(AsRef::as_ref).collect();
-    for begin in (0..batch.num_rows()).step_by(PIECE_ROWS_MAX) {
-        let end = batch.num_rows().min(begin + PIECE_ROWS_MAX);
+    for begin in (0..batch.num_rows()).step_by(rows_max) {
+        let end = batch.num_rows().min(begin + rows_max);
         cut(&growing, begin..end, &mut pieces)?;
     }
     Ok(pieces)
@@ -175,7 +187,7 @@ mod tests {
     fn rows_that_share_a_long_value_are_cut_by_what_each_takes() {
         for column in [views(200), dictionary(200), list_of(views(200), vec![1; 200])] {
             assert!(column.get_array_memory_size() < 3 << 20);
-            let pieces = pieces(&batch(column)).unwrap();
+            let pieces = pieces(&batch(column), usize::MAX).unwrap();
             assert_eq!(pieces.iter().flat_map(Clone::clone).collect::<Vec<_>>(), (0..200).collect::<Vec<_>>());
             assert!(pieces.iter().all(|piece| piece.len() <= 17), "{pieces:?}");
             assert!(pieces.len() <= 32, "{pieces:?}");
@@ -185,17 +197,18 @@ mod tests {
     #[test]
     fn other_rows_are_cut_by_their_number_alone() {
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..150_000));
-        assert_eq!(pieces(&batch(numbers)).unwrap(), [0..65_536, 65_536..131_072, 131_072..150_000]);
+        assert_eq!(pieces(&batch(numbers), usize::MAX).unwrap(), [0..65_536, 65_536..131_072, 131_072..150_000]);
         let nulls: ArrayRef = Arc::new(NullArray::new(70_000));
-        assert_eq!(pieces(&batch(nulls)).unwrap(), [0..65_536, 65_536..70_000]);
-        assert!(pieces(&batch(views(0))).unwrap().is_empty());
+        assert_eq!(pieces(&batch(nulls.clone()), usize::MAX).unwrap(), [0..65_536, 65_536..70_000]);
+        assert_eq!(pieces(&batch(nulls), 40_000).unwrap(), [0..40_000, 40_000..70_000]);
+        assert!(pieces(&batch(views(0)), usize::MAX).unwrap().is_empty());
     }
 
     #[test]
     fn a_row_that_is_too_long_by_itself_is_named() {
         let nulls: ArrayRef = Arc::new(NullArray::new(i32::MAX as usize));
         let column = list_of(nulls, [1, 0, i32::MAX as usize - 1]);
-        assert_eq!(pieces(&batch(column)), Err(2));
-        assert_eq!(pieces(&batch(list_of(dictionary(2000), [10, 1990]))), Err(1));
+        assert_eq!(pieces(&batch(column), usize::MAX), Err(2));
+        assert_eq!(pieces(&batch(list_of(dictionary(2000), [10, 1990])), usize::MAX), Err(1));
     }
 }

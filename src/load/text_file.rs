@@ -24,6 +24,7 @@ pub struct TextFile {
     path: Arc<Path>,
     size_bytes: u64,
     skip_lines: u64,
+    lines_max: usize,
     row_counts: Arc<RowCounts>,
     state: Mutex<State>,
 }
@@ -31,8 +32,9 @@ pub struct TextFile {
 #[derive(Default)]
 struct State {
     reader: Option<Reader>,
-    /// The begin of a record whose end was not read yet.
+    /// What was read and not given yet: the begin of a record, if lines are not very short; after what was given.
     rest: Vec<u8>,
+    given: usize,
     /// Line that the next chunk begins in, from 1; 0 = nothing was read yet.
     line: u64,
     chunks: u64,
@@ -51,6 +53,15 @@ pub struct Chunk {
     pub input_bytes: u64,
 }
 
+/// Whole records that were read.
+struct Records {
+    bytes: Vec<u8>,
+    /// Ends of lines in them.
+    lines: u64,
+    /// Whether nothing follows.
+    is_last: bool,
+}
+
 /// How a format cuts its records.
 pub trait Cut {
     /// The end of the last whole record of bytes that begin with a record.
@@ -61,8 +72,8 @@ pub trait Cut {
 
 impl TextFile {
     /// Only looks at length and first bytes; the file is opened when its first chunk is taken. `skip_lines` lines at its
-    /// begin are no records.
-    pub fn new(fs: &Fs, path: &Path, skip_lines: u64) -> Result<TextFile> {
+    /// begin are no records. A chunk has no more than about `lines_max` lines, unless one record has.
+    pub fn new(fs: &Fs, path: &Path, skip_lines: u64, lines_max: usize) -> Result<TextFile> {
         let reader = fs.open(path)?;
         let mut magic = [0; 2];
         if reader.read_at(0, &mut magic)? == magic.len() && magic == GZIP_MAGIC {
@@ -73,7 +84,7 @@ impl TextFile {
             )));
         }
         let (path, size_bytes) = (path.into(), reader.size_bytes());
-        Ok(TextFile { path, size_bytes, skip_lines, row_counts: Arc::default(), state: Mutex::default() })
+        Ok(TextFile { path, size_bytes, skip_lines, lines_max, row_counts: Arc::default(), state: Mutex::default() })
     }
 
     /// Its path.
@@ -99,9 +110,11 @@ impl TextFile {
         }
         // Whoever comes after an error finds the end.
         state.finished = true;
-        let Some((mut bytes, is_last)) = self.read_records(fs, &mut state, cut)? else { return Ok(None) };
+        let Some(Records { mut bytes, lines, is_last }) = self.read_records(fs, &mut state, cut)? else {
+            return Ok(None);
+        };
         let mut line = state.line;
-        state.line += count(&bytes, b'\n');
+        state.line += lines;
         if state.chunks == 0 {
             let begin = cut.begin_of_records(&bytes)?;
             line += count(&bytes[..begin], b'\n');
@@ -119,18 +132,21 @@ impl TextFile {
         Ok(Some(Chunk { number, text: Arc::new(TextLines { bytes, first_line: line, rows }), input_bytes }))
     }
 
-    /// Whole records, and whether they are the last ones.
-    fn read_records(&self, fs: &Fs, state: &mut State, cut: &impl Cut) -> Result<Option<(Vec<u8>, bool)>> {
+    fn read_records(&self, fs: &Fs, state: &mut State, cut: &impl Cut) -> Result<Option<Records>> {
+        if let Some(records) = self.take_short_records(state, cut) {
+            return Ok(Some(records));
+        }
         let mut skip_lines = 0;
         let is_first = state.line == 0;
         if is_first {
             state.reader = Some(Reader::open(fs, &self.path)?);
             (state.line, skip_lines) = (1, self.skip_lines);
         }
-        let Some(reader) = &mut state.reader else { return Ok(None) };
         let mut bytes = std::mem::take(&mut state.rest);
+        bytes.drain(..std::mem::take(&mut state.given));
         let mut at_begin = is_first;
         loop {
+            let Some(reader) = &mut state.reader else { return Ok(None) };
             let is_last = reader.append(&mut bytes).map_err(|error| self.unreadable(error))?;
             if std::mem::take(&mut at_begin) && bytes.starts_with(BYTE_ORDER_MARK) {
                 bytes.drain(..BYTE_ORDER_MARK.len());
@@ -145,16 +161,42 @@ impl TextFile {
                 }
             }
             bytes.drain(..begin);
+            let lines = count(&bytes, b'\n');
+            if lines > self.lines_max as u64 {
+                state.rest = bytes;
+                if let Some(records) = self.take_short_records(state, cut) {
+                    return Ok(Some(records));
+                }
+                bytes = std::mem::take(&mut state.rest);
+            }
             let end = if is_last { Some(bytes.len()) } else { cut.end_of_records(&bytes) };
             if let Some(end) = end {
                 state.rest = bytes.split_off(end);
-                return Ok((!bytes.is_empty()).then_some((bytes, is_last)));
+                let lines = lines - count(&state.rest, b'\n');
+                return Ok((!bytes.is_empty()).then_some(Records { bytes, lines, is_last }));
             }
             if bytes.len() > RECORD_BYTES_MAX {
                 let rule = format!("a record is longer than {RECORD_BYTES_MAX} bytes");
                 return Err(self.error(state.line, format!("{rule}; a quote is not closed, most likely")));
             }
         }
+    }
+
+    /// Of what was read and not given yet, if it has more lines than a chunk may have.
+    fn take_short_records(&self, state: &mut State, cut: &impl Cut) -> Option<Records> {
+        let bytes = &state.rest[state.given..];
+        let mut lines_max = self.lines_max;
+        let end = loop {
+            let end = end_of_lines(bytes, lines_max)?;
+            if let Some(end) = cut.end_of_records(&bytes[..end]) {
+                break end;
+            }
+            // One record of more lines.
+            lines_max = lines_max.saturating_mul(2);
+        };
+        let bytes = bytes[..end].to_vec();
+        state.given += end;
+        Some(Records { lines: count(&bytes, b'\n'), bytes, is_last: false })
     }
 
     fn unreadable(&self, error: std::io::Error) -> Error {
@@ -257,6 +299,12 @@ impl Read for Sequential {
     }
 }
 
+/// Behind so many lines, at least one, if there are more.
+fn end_of_lines(bytes: &[u8], lines: usize) -> Option<usize> {
+    let mut ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(position, _)| position + 1);
+    ends.nth(lines.saturating_sub(1)).filter(|end| *end < bytes.len())
+}
+
 /// How often a byte occurs.
 pub fn count(bytes: &[u8], wanted: u8) -> u64 {
     // Few enough for a sum in one byte, which is many times faster than a wider one.
@@ -284,9 +332,13 @@ mod tests {
 
     /// The records with the line that each chunk begins in.
     fn read(bytes: &[u8], skip_lines: u64) -> Result<(String, Vec<u64>)> {
+        read_by(bytes, skip_lines, usize::MAX)
+    }
+
+    fn read_by(bytes: &[u8], skip_lines: u64, lines_max: usize) -> Result<(String, Vec<u64>)> {
         let (fs, path) = (SimFs::new().fs(), Path::new("/f"));
         fs.replace(path, bytes)?;
-        let file = TextFile::new(&fs, path, skip_lines)?;
+        let file = TextFile::new(&fs, path, skip_lines, lines_max)?;
         let (mut text, mut lines, mut told_bytes) = (String::new(), Vec::new(), 0);
         while let Some(chunk) = file.take_chunk(&fs, &Lines)? {
             text.push_str(std::str::from_utf8(&chunk.text.bytes).unwrap());
@@ -304,6 +356,19 @@ mod tests {
         assert_eq!(read(b"a\nb", 7).unwrap(), (String::new(), vec![]));
         let long = [vec![b'x'; 3 * CHUNK_BYTES], b"\nhead\n1\n2\n".to_vec()].concat();
         assert_eq!(read(&long, 1).unwrap(), ("1\n2\n".to_owned(), vec![3]));
+    }
+
+    #[test]
+    fn a_chunk_of_short_lines_has_no_more_of_them_than_wanted() {
+        let lines = |range: std::ops::Range<u64>| range.map(|number| format!("{number}\n")).collect::<String>();
+        assert_eq!(read_by(lines(0..8).as_bytes(), 1, 3).unwrap(), (lines(2..8), vec![3, 5, 8]));
+        assert_eq!(read_by(lines(0..7).as_bytes(), 0, 3).unwrap(), (lines(1..7), vec![2, 4, 7]));
+        assert_eq!(read_by(b"head\na\n\nb", 0, 1).unwrap(), ("a\n\nb".to_owned(), vec![2, 2, 3, 4]));
+        // Also beyond what is read at a time, and in little time.
+        let all = lines(0..2_500_000);
+        assert!(all.len() > CHUNK_BYTES);
+        let (text, begins) = read_by(all.as_bytes(), 0, 10_000).unwrap();
+        assert!(text == all[2..] && begins.len() <= 252, "{}", begins.len());
     }
 
     #[test]
