@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::{CatalogState, RepositoryEntry};
 use crate::fs::Fs;
 use crate::id::{Name, RepositoryId};
-use crate::repository::{Repository, canonical_location, local_root_of};
+use crate::repository::{Repository, local_root_of};
 use crate::store::Store;
 
 /// A repository that a store knows by name.
@@ -146,7 +146,7 @@ impl Store {
 
     fn check_location(&self, location: &str) -> Result<()> {
         let fs = &self.inner.environment.fs;
-        let place = canonical_location(fs, &local_root_of(location)?)?;
+        let place = fs.canonical_place(&local_root_of(location)?)?;
         check_places(fs, self.root(), &place)
     }
 }
@@ -160,7 +160,7 @@ pub(super) fn check_apart(store: &Store, repository: &Repository) -> Result<()> 
 }
 
 fn check_places(fs: &Fs, store: &Path, repository: &Path) -> Result<()> {
-    let store = canonical_location(fs, store)?;
+    let store = fs.canonical_place(store)?;
     if repository.starts_with(&store) || store.starts_with(repository) {
         return Err(Error::invalid(format!(
             "the repository at {} and the store at {} cannot lie one inside the other: choose a place outside, best on \

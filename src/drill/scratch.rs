@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::drill::DrillOptions;
 use crate::error::{Error, Result};
 use crate::fs::Fs;
-use crate::repository::{Repository, canonical_location};
+use crate::repository::Repository;
 
 /// Removes what was made in it when dropped, unless it is to be kept.
 pub(super) struct Scratch {
@@ -80,8 +80,8 @@ impl Drop for Scratch {
 /// A repository holds nothing but what its own protocol puts there.
 fn check_apart(repository: &Repository, fs: &Fs, dir: &Path) -> Result<()> {
     let Some((of_repository, root)) = repository.storage.local() else { return Ok(()) };
-    let root = canonical_location(of_repository, root)?;
-    match canonical_location(fs, dir)?.starts_with(&root) {
+    let root = of_repository.canonical_place(root)?;
+    match fs.canonical_place(dir)?.starts_with(&root) {
         true => Err(Error::invalid(format!(
             "cannot restore into {}: it lies in the repository; name a directory elsewhere",
             dir.display()

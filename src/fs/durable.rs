@@ -89,6 +89,9 @@ impl Fs {
 
     /// Makes a directory and all missing parents, each durable.
     pub fn create_dir_all(&self, dir: &Path) -> Result<()> {
+        if dir.as_os_str().is_empty() {
+            return Err(Error::invalid("the path of a directory to make is empty"));
+        }
         let missing = |dir: &Path| Ok::<bool, Error>(self.entry(dir)?.is_none());
         let mut dirs = vec![dir];
         while missing(parent(dirs[dirs.len() - 1]))? {
@@ -269,6 +272,16 @@ impl Fs {
     /// The path with links and `..` resolved.
     pub fn canonical(&self, path: &Path) -> Result<PathBuf> {
         self.backend.canonical(path).map_err(|error| Error::io("resolve", path, error))
+    }
+
+    /// The same of a path whose last parts need not exist; of those `..` is an error.
+    pub fn canonical_place(&self, path: &Path) -> Result<PathBuf> {
+        match (self.canonical(path), path.file_name()) {
+            (Err(error), Some(name)) if error.is(ErrorKind::NotFound) => {
+                Ok(self.canonical_place(parent(path))?.join(name))
+            }
+            (result, _) => result,
+        }
     }
 
     /// Whether two names stand for one file; no if one of them is missing.

@@ -29,7 +29,7 @@ pub(crate) use labels::{BackupState, only_database};
 pub use layout::{LabelHash, RepositoryKey};
 pub use local::LocalStorage;
 pub use memory::{MemoryFaults, MemoryStorage};
-pub(crate) use open::{canonical_location, local_root_of};
+pub(crate) use open::local_root_of;
 pub(crate) use records::{PutRecord, RECORD_BYTES_MAX};
 
 /// A place for objects. Keys are typed; each call is durable when it returns, except `upload` before `sync_uploads`.

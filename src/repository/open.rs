@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::format::{DocumentKind, RepositoryRecord};
 use crate::fs::Fs;
 use crate::id::{IdSource, RepositoryId};
@@ -110,14 +110,4 @@ pub(crate) fn local_root_of(location: &str) -> Result<PathBuf> {
         )));
     }
     Ok(path.to_path_buf())
-}
-
-/// The path with links resolved, also of a path whose last parts do not exist yet.
-pub(crate) fn canonical_location(fs: &Fs, path: &Path) -> Result<PathBuf> {
-    match (fs.canonical(path), path.parent(), path.file_name()) {
-        (Err(error), Some(parent), Some(name)) if error.is(ErrorKind::NotFound) => {
-            Ok(canonical_location(fs, parent)?.join(name))
-        }
-        (result, ..) => result,
-    }
 }

@@ -178,3 +178,18 @@ macro_rules! corpus {
 }
 
 corpus!(databases, tables, partitions, alter, views, insert, files, show, repositories, backup, restore, jobs, errors);
+
+/// A directory with the number of a job would be taken for one.
+#[test]
+fn insert_into_files_makes_nothing_in_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(dir.path().join("store")).unwrap();
+    let jobs = dir.path().join("store/jobs");
+    let before = jobs.read_dir().unwrap().count();
+    for path in ["store/jobs/99/x.parquet", "store/jobs/99/", "fresh/../store/jobs/99/x.parquet"] {
+        let place = dir.path().join(path);
+        let insert = format!("INSERT INTO FILES (\"path\" = \"{}\") SELECT 1", place.display());
+        assert!(store.sql(&insert).is_err(), "{path}");
+        assert_eq!(jobs.read_dir().unwrap().count(), before, "{path}");
+    }
+}

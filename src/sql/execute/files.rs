@@ -79,14 +79,15 @@ impl Executor<'_> {
             Some(parent) => parent,
             None => return Err(Error::invalid(format!("{:?} is no path of a file", target.path))),
         };
-        fs.create_dir_all(directory)?;
-        if fs.canonical(directory)?.starts_with(self.store.root()) {
+        // Looked at before anything is made: a directory in the store would be taken for something of its own.
+        if fs.canonical_place(directory)?.starts_with(self.store.root()) {
             return Err(Error::invalid(format!(
                 "{} cannot lie in the store: choose a place outside of {}",
                 file.display(),
                 self.store.root().display()
             )));
         }
+        fs.create_dir_all(directory)?;
         match fs.entry(&file)? {
             None => Ok(file),
             Some(_) => Err(Error::already_exists(format!(
