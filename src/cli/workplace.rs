@@ -17,7 +17,7 @@ impl Workplace {
     /// `dir`, which must be missing or empty, or a fresh directory for temporary files of `verb`.
     pub(super) fn fresh(verb: &str, dir: Option<&Path>, keep: bool) -> Result<Workplace> {
         let fs = Fs::os();
-        let fresh = || std::env::temp_dir().join(format!("stele-{verb}-{}", OperationId::random(&IdSource::system())));
+        let fresh = || temporary_files().join(format!("stele-{verb}-{}", OperationId::random(&IdSource::system())));
         let dir = dir.map_or_else(fresh, Path::to_path_buf);
         // What is removed at the end must be ours alone, so nothing may be there yet.
         if fs.entry(&dir)?.is_some() && !fs.list(&dir)?.is_empty() {
@@ -50,6 +50,12 @@ impl Workplace {
     pub(super) fn remove(&self, dir: &Path) -> Result<()> {
         self.fs.remove_tree(dir)
     }
+}
+
+/// The system's directory for temporary files. `TMPDIR` without a value says nothing, as everywhere.
+pub(super) fn temporary_files() -> PathBuf {
+    let dir = std::env::temp_dir();
+    if dir.as_os_str().is_empty() { PathBuf::from("/tmp") } else { dir }
 }
 
 impl Drop for Workplace {

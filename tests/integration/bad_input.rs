@@ -62,6 +62,7 @@ fn directories_that_are_no_stores_are_refused_and_left_alone() {
     assert!(!dir.path().join("missing").exists());
     std::fs::write(dir.path().join("letter.txt"), "dear").unwrap();
     assert!(Store::create(dir.path()).is_err());
+    assert!(Store::create("").is_err());
     assert!(Store::open(dir.path()).is_err());
     let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["letter.txt"]);

@@ -258,6 +258,17 @@ mod command {
         (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
     }
 
+    /// It is not the root of a path without end.
+    #[test]
+    fn a_directory_for_temporary_files_without_a_name_is_the_usual_one() {
+        let disk = backed_up();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stele"));
+        let output =
+            command.env("STELE_ROOT", disk.root()).env("TMPDIR", "").args(["drill", "nas", "--quiet"]).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     #[test]
     fn code_0_says_that_all_is_well_and_nothing_is_printed_if_quiet() {
         let disk = backed_up();

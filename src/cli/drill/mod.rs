@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::cli::drill::temporary::Temporary;
 use crate::cli::names::SelectionArguments;
+use crate::cli::workplace::temporary_files;
 use crate::cli::{Ended, Session, output};
 use crate::drill::{DrillOptions, DrillReport, DrillTarget};
 use crate::error::{Error, ErrorKind, Result};
@@ -87,13 +88,13 @@ fn drill(session: &Session, arguments: &DrillArguments) -> Result<DrillReport> {
     };
     // What is to be kept must not be taken for what a dead process left.
     let temporary = match arguments.scratch.is_none() && !arguments.keep {
-        true => Some(Temporary::make(&std::env::temp_dir())?),
+        true => Some(Temporary::make(&temporary_files())?),
         false => None,
     };
     let scratch = match (&temporary, &arguments.scratch) {
         (Some(temporary), _) => temporary.scratch(),
         (None, Some(dir)) => dir.clone(),
-        (None, None) => temporary::fresh_path(&std::env::temp_dir()),
+        (None, None) => temporary::fresh_path(&temporary_files()),
     };
     let options = DrillOptions {
         target: match (&arguments.label, arguments.backup) {
