@@ -63,7 +63,12 @@ impl CpuPool {
                 }
             }
         };
-        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(run))));
+        std::thread::scope(|scope| {
+            // Where no thread can be started the others do it all, if need be this one alone.
+            let start = |_| std::thread::Builder::new().spawn_scoped(scope, run).map(drop);
+            let _ = (1..threads).try_for_each(start);
+            run();
+        });
         match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
             None => Ok(()),

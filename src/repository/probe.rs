@@ -65,7 +65,12 @@ fn probe_key(storage: &dyn ObjectStorage, key: &RepositoryKey) -> Result<()> {
 
 fn race(storage: &dyn ObjectStorage, key: &RepositoryKey, bodies: &[Vec<u8>]) -> Result<Vec<Put>> {
     thread::scope(|scope| {
-        let rivals: Vec<_> = bodies.iter().map(|body| scope.spawn(|| storage.put_new(key, body))).collect();
+        let start = thread::Builder::new;
+        let rivals: std::io::Result<Vec<_>> =
+            bodies.iter().map(|body| start().spawn_scoped(scope, || storage.put_new(key, body))).collect();
+        let rivals = rivals.map_err(|error| {
+            Error::new(ErrorKind::Unavailable, "cannot start the threads that try the repository").with_source(error)
+        })?;
         let panicked = |_| Err(Error::unsupported(format!("{}: a racing write panicked", storage.describe())));
         rivals.into_iter().map(|rival| rival.join().unwrap_or_else(panicked)).collect()
     })
