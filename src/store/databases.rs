@@ -78,9 +78,7 @@ impl Store {
     ) -> Result<(Table, T)> {
         let environment = &self.inner.environment;
         environment.check_writable()?;
-        let id = TableId::random(&environment.ids);
-        // A dry run: the usual mistakes cost no files.
-        ddl::create_table(&self.inner.catalog.current(), database, &name, id)?;
+        let id = self.id_of_new_table(database, &name)?;
         let (schema, partitions) = build(&name)?;
         let actions = self.first_actions(id, schema, partitions);
         let operation = environment.begin_operation(Some(&OperationRecord::Table { table: id }))?;
@@ -96,6 +94,13 @@ impl Store {
         let filled = fill_and_name().inspect_err(|error| self.take_back(operation, &layout, error))?;
         let live = self.live_table(id)?;
         Ok((Table { store: self.clone(), database: Name::new(database)?, name, live }, filled))
+    }
+
+    /// For a table that could be made: a dry run, so that the usual mistakes cost no files.
+    pub(crate) fn id_of_new_table(&self, database: &str, name: &Name) -> Result<TableId> {
+        let id = TableId::random(&self.inner.environment.ids);
+        ddl::create_table(&self.inner.catalog.current(), database, name, id)?;
+        Ok(id)
     }
 
     /// Removes the directory of a table that was not made.

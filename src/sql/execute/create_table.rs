@@ -24,6 +24,12 @@ impl Executor<'_> {
 
     /// The table appears with all rows of the query, or not at all.
     fn create_table_as(&self, create: &CreateTable, (database, name): (&Name, &Name), query: &Query) -> Result<Answer> {
+        // Of a table that is there the query does not matter: it is neither planned nor run.
+        if create.if_not_exists
+            && let Err(error) = self.store.id_of_new_table(database.as_str(), name)
+        {
+            return forgive(Err(error), ErrorKind::AlreadyExists, true);
+        }
         let planned = self.plan(query)?;
         let columns = columns_of_query(create, &planned.schema())?;
         let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
