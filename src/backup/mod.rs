@@ -19,6 +19,7 @@ pub(crate) use run::Attempt;
 
 use crate::id::{BackupId, Label, Name};
 use crate::progress::Observer;
+use crate::repository::LabelHash;
 use crate::snapshot::Selection;
 pub use crate::snapshot::{backup_timestamp, parse_backup_timestamp};
 
@@ -106,6 +107,45 @@ pub struct BackupInfo {
     pub created_ms: i64,
     /// The database, if all its tables are of one.
     pub database: Option<Name>,
+}
+
+/// All that a repository lists.
+///
+/// ```
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let location = format!("file://{}", directory.path().join("backups").display());
+/// use steledb::repository::Repository;
+/// let listing = Repository::create(&location)?.list_backups()?;
+/// assert!(listing.backups.is_empty() && listing.damaged.is_empty());
+/// # Ok::<(), steledb::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BackupListing {
+    /// The complete ones, oldest first.
+    pub backups: Vec<BackupInfo>,
+    /// Those of which a record is damaged.
+    pub damaged: Vec<DamagedBackup>,
+}
+
+/// A backup of which nobody can tell whether it is complete, because its outcome or the record of its label is damaged.
+///
+/// ```
+/// use steledb::Label;
+/// use steledb::backup::DamagedBackup;
+/// use steledb::repository::LabelHash;
+/// let monday = Label::new("monday")?;
+/// let damaged = DamagedBackup { label_hash: LabelHash::of(&monday), info: None, problem: "0 bytes".into() };
+/// assert!(damaged.has_label(&monday));
+/// # Ok::<(), steledb::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedBackup {
+    /// Of its label.
+    pub label_hash: LabelHash,
+    /// What the record of its label says; `None` if that is damaged.
+    pub info: Option<BackupInfo>,
+    /// What is damaged, and what can be done.
+    pub problem: String,
 }
 
 impl BackupOptions {

@@ -30,7 +30,7 @@ impl Repository {
         let identity =
             self.record_of::<RepositoryRecord>(&RepositoryKey::Identity, DocumentKind::Repository, &findings);
         findings.keep("repository.json", "the repository", identity)?;
-        let (labels, all_labels) = self.check_labels(&findings)?;
+        let (labels, all_labels) = self.check_labels(label, &findings)?;
         let mut named = Named::new();
         let mut found = false;
         for backup in self.backup_ids()? {
@@ -67,11 +67,15 @@ impl Repository {
         decode_document(kind, &bytes, &key.to_string())
     }
 
-    /// Which backup has which label, and whether all label records could be read.
-    fn check_labels(&self, findings: &Findings) -> Result<(BTreeMap<BackupId, Label>, bool)> {
+    /// Which backup has which label, or which have this one, and whether the label records could be read.
+    fn check_labels(&self, label: Option<&Label>, findings: &Findings) -> Result<(BTreeMap<BackupId, Label>, bool)> {
         let (mut labels, mut all) = (BTreeMap::new(), true);
+        let wanted = label.map(LabelHash::of);
         for (key, _) in self.storage.list("labels/")? {
             let RepositoryKey::Label(hash, _) = key else { continue };
+            if wanted.is_some_and(|wanted| hash != wanted) {
+                continue;
+            }
             let record = self.record_of::<LabelRecord>(&key, DocumentKind::Label, findings);
             let Some(record) = findings.keep(&key.to_string(), "a label", record)? else {
                 all = false;

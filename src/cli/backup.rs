@@ -72,8 +72,9 @@ pub(super) fn list(session: &Session, arguments: &BackupsArguments) -> Result<En
         snapshot::print_manifest(&repository.manifest(label)?)?;
         return Ok(Ended::Done);
     }
-    let rows: Vec<_> = repository
-        .backups()?
+    let listing = repository.list_backups()?;
+    let rows: Vec<_> = listing
+        .backups
         .iter()
         .map(|info| {
             let database = info.database.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -81,5 +82,12 @@ pub(super) fn list(session: &Session, arguments: &BackupsArguments) -> Result<En
         })
         .collect();
     output::table(&["label", "taken", "database", "id"], &rows)?;
-    Ok(Ended::Done)
+    for damaged in &listing.damaged {
+        let backup = match &damaged.info {
+            Some(info) => format!("{}, taken {}", info.label, output::time(info.created_ms)),
+            None => "a backup whose label is not known".to_owned(),
+        };
+        output::line(format!("ERROR: {backup}: {}", damaged.problem))?;
+    }
+    Ok(if listing.damaged.is_empty() { Ended::Done } else { Ended::Damaged })
 }

@@ -29,10 +29,11 @@ use crate::store::StoreOptions;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum DrillTarget {
-    /// The newest complete one; if one database is selected, the newest that may hold it.
+    /// The newest complete one; if one database is selected, the newest that may hold it. An error if the records of one that
+    /// may be newer are damaged.
     #[default]
     Newest,
-    /// The one with this label.
+    /// The one with this label, whatever is damaged of others.
     Label(Label),
     /// The one with this id.
     Backup(BackupId),

@@ -2,15 +2,16 @@
 
 use std::time::Instant;
 
-use crate::backup::BackupInfo;
+use crate::backup::{BackupInfo, BackupListing, DamagedBackup};
 use crate::check::{CheckLevel, Damage};
 use crate::drill::compare::{Restored, compare};
 use crate::drill::scratch::Scratch;
 use crate::drill::{DrillOptions, DrillReport, DrillTarget};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::Label;
+use crate::id::{BackupId, Label};
 use crate::repository::Repository;
 use crate::restore::RestoreOptions;
+use crate::snapshot::Selection;
 use crate::store::Store;
 
 impl Repository {
@@ -43,26 +44,58 @@ impl Repository {
 }
 
 fn choose(repository: &Repository, options: &DrillOptions) -> Result<BackupInfo> {
-    let fits = |info: &BackupInfo| match (&options.target, &options.selection) {
-        (DrillTarget::Label(label), _) => info.label == *label,
-        (DrillTarget::Backup(backup), _) => info.backup == *backup,
-        // A backup of several databases may have it.
-        (DrillTarget::Newest, selection) => match (selection.database(), &info.database) {
-            (Some(chosen), Some(database)) => chosen == database,
-            _ => true,
-        },
+    match &options.target {
+        // Damage of other backups does not matter.
+        DrillTarget::Label(label) => repository.complete_backup(label),
+        DrillTarget::Backup(backup) => by_id(repository, *backup),
+        DrillTarget::Newest => newest(repository, &options.selection),
+    }
+}
+
+fn by_id(repository: &Repository, backup: BackupId) -> Result<BackupInfo> {
+    let BackupListing { backups, damaged } = repository.list_backups()?;
+    if let Some(found) = backups.into_iter().find(|info| info.backup == backup) {
+        return Ok(found);
+    }
+    let has_id = |one: &&DamagedBackup| one.info.as_ref().is_some_and(|info| info.backup == backup);
+    if let Some(found) = damaged.iter().find(has_id) {
+        return Err(Error::corrupt(&found.problem));
+    }
+    let place = repository.describe();
+    match damaged.iter().find(|one| one.info.is_none()) {
+        Some(unknown) => Err(Error::corrupt(format!(
+            "repository {place} has no complete backup {backup} that could be told, but one whose label record is damaged: {}",
+            unknown.problem
+        ))),
+        None => Err(Error::not_found(format!("repository {place} has no complete backup {backup}"))),
+    }
+}
+
+/// The newest, unless one that is damaged may be newer.
+fn newest(repository: &Repository, selection: &Selection) -> Result<BackupInfo> {
+    // A backup of several databases may have it.
+    let fits = |info: &BackupInfo| match (selection.database(), &info.database) {
+        (Some(chosen), Some(database)) => chosen == database,
+        _ => true,
     };
-    let backups = repository.backups()?;
+    let BackupListing { backups, damaged } = repository.list_backups()?;
     // The oldest come first.
-    backups.into_iter().rfind(fits).ok_or_else(|| match &options.target {
-        DrillTarget::Label(label) => repository.no_backup(label),
-        DrillTarget::Backup(backup) => {
-            Error::not_found(format!("repository {} has no complete backup {backup}", repository.describe()))
-        }
-        DrillTarget::Newest => Error::not_found(format!(
-            "repository {} has no complete backup to restore: make one first",
-            repository.describe()
-        )),
+    let newest = backups.into_iter().rfind(fits);
+    let may_be_newer = |one: &&DamagedBackup| {
+        let is_older = |info: &BackupInfo| newest.as_ref().is_some_and(|newest| info.created_ms < newest.created_ms);
+        one.info.as_ref().is_none_or(|info| fits(info) && !is_older(info))
+    };
+    let place = repository.describe();
+    if let Some(doubtful) = damaged.iter().find(may_be_newer) {
+        let such_as = newest.map(|info| format!(", such as --label {}", info.label)).unwrap_or_default();
+        return Err(Error::corrupt(format!(
+            "cannot tell which backup in {place} is the newest, because one that may be is damaged; choose a sound one by its \
+             label (--label, DrillTarget::Label){such_as}. The damage: {}",
+            doubtful.problem
+        )));
+    }
+    newest.ok_or_else(|| {
+        Error::not_found(format!("repository {place} has no complete backup to restore: make one first"))
     })
 }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use steledb::backup::{BackupOptions, BackupReport};
+use steledb::check::CheckLevel;
 use steledb::fs::Fs;
 use steledb::progress::{Cancel, Observer, Phase, Progress};
-use steledb::repository::{MemoryFaults, MemoryStorage, ObjectStorage, Repository, RepositoryKey};
+use steledb::repository::{LabelHash, MemoryFaults, MemoryStorage, ObjectStorage, Repository, RepositoryKey};
 use steledb::snapshot::{Selection, TableSelection};
 use steledb::{Clock, ErrorKind, IdSource, Label, Result, Store, StoreOptions};
 
@@ -377,4 +378,97 @@ fn a_damaged_manifest_or_label_is_damage_and_names_the_object() {
     assert_eq!(repository.manifest(&label("b")).unwrap_err().kind(), ErrorKind::Corrupt);
     storage.tamper(&key, Some(sound));
     repository.manifest(&label("b")).unwrap();
+}
+
+/// Backups `monday` and `x` in memory; the key of the outcome of `monday`.
+fn monday_and_x() -> (OnDisk, MemoryStorage, Repository, RepositoryKey) {
+    let (disk, _) = with_repository();
+    let (storage, repository) = in_memory();
+    let monday = back_up(&disk.store, &repository, "monday").unwrap().backup;
+    back_up(&disk.store, &repository, "x").unwrap();
+    (disk, storage, repository, RepositoryKey::Outcome(monday))
+}
+
+#[test]
+fn a_damaged_outcome_hides_no_other_backup_and_its_backup_can_be_dropped() {
+    let damages: [fn(&mut Vec<u8>); 3] =
+        [Vec::clear, |bytes| bytes.truncate(bytes.len() - 1), |bytes| *bytes.last_mut().unwrap() ^= 1];
+    for (damage, by_force) in damages.into_iter().zip([false, true, false]) {
+        let (disk, storage, repository, key) = monday_and_x();
+        let sound = repository.list_backups().unwrap();
+        assert!(sound.damaged.is_empty());
+        let mut bytes = storage.read(&key, 1 << 16).unwrap();
+        damage(&mut bytes);
+        storage.tamper(&key, Some(bytes));
+
+        let listing = repository.list_backups().unwrap();
+        assert_eq!((labels(&repository), listing.backups.len()), (vec!["x".to_owned()], 1));
+        let [damaged] = listing.damaged.as_slice() else { panic!("{listing:?}") };
+        let monday = sound.backups.iter().find(|info| info.label.as_str() == "monday");
+        assert_eq!((damaged.info.as_ref(), damaged.has_label(&label("monday"))), (monday, true));
+        repository.manifest(&label("x")).unwrap();
+        let errors = [
+            repository.manifest(&label("monday")).unwrap_err(),
+            back_up(&disk.store, &repository, "monday").unwrap_err(),
+            repository.cancel_backup(&label("monday")).unwrap_err(),
+        ];
+        for text in errors.iter().map(ToString::to_string).chain([damaged.problem.clone()]) {
+            for part in [key.to_string().as_str(), "'monday'", "stele backups --drop", "put the file back"] {
+                assert!(text.contains(part), "{text}");
+            }
+        }
+        assert!(errors.iter().all(|error| error.is(ErrorKind::Corrupt)), "{errors:?}");
+
+        match by_force {
+            true => repository.drop_backup_force(&label("monday")).unwrap(),
+            false => repository.drop_backup(&label("monday")).unwrap(),
+        }
+        assert!(repository.list_backups().unwrap().damaged.is_empty());
+        assert_eq!(repository.manifest(&label("monday")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(back_up(&disk.store, &repository, "monday").unwrap().copied, 0);
+        let report = repository.verify(None, CheckLevel::Full, &Observer::silent()).unwrap();
+        assert!(report.is_sound(), "{:?}", report.damaged);
+    }
+}
+
+#[test]
+fn damage_of_a_backup_that_is_over_changes_nothing() {
+    let (disk, storage, repository, key) = monday_and_x();
+    repository.drop_backup(&label("monday")).unwrap();
+    storage.tamper(&key, Some(Vec::new()));
+    assert_eq!(labels(&repository), ["x"]);
+    assert!(repository.list_backups().unwrap().damaged.is_empty());
+    back_up(&disk.store, &repository, "monday").unwrap();
+    // Neither does that of the record of an earlier generation of its label.
+    storage.tamper(&RepositoryKey::Label(LabelHash::of(&label("monday")), 0), Some(Vec::new()));
+    repository.manifest(&label("monday")).unwrap();
+    let listing = repository.list_backups().unwrap();
+    assert_eq!((listing.backups.len(), listing.damaged.len()), (2, 0));
+    repository.drop_backup(&label("monday")).unwrap();
+    back_up(&disk.store, &repository, "monday").unwrap();
+}
+
+#[test]
+fn a_damaged_label_record_hides_no_other_label() {
+    let (disk, storage, repository, _) = monday_and_x();
+    let key = RepositoryKey::Label(LabelHash::of(&label("monday")), 0);
+    storage.tamper(&key, Some(Vec::new()));
+    let listing = repository.list_backups().unwrap();
+    assert_eq!(labels(&repository), ["x"]);
+    let [damaged] = listing.damaged.as_slice() else { panic!("{listing:?}") };
+    assert!(damaged.info.is_none() && damaged.has_label(&label("monday")) && !damaged.has_label(&label("x")));
+    let errors = [
+        repository.manifest(&label("monday")).unwrap_err(),
+        repository.drop_backup(&label("monday")).unwrap_err(),
+        back_up(&disk.store, &repository, "monday").unwrap_err(),
+    ];
+    for text in errors.iter().map(ToString::to_string).chain([damaged.problem.clone()]) {
+        assert!(text.contains(&key.to_string()) && text.contains("choose another label"), "{text}");
+    }
+    assert!(errors.iter().all(|error| error.is(ErrorKind::Corrupt)), "{errors:?}");
+    repository.manifest(&label("x")).unwrap();
+    back_up(&disk.store, &repository, "y").unwrap();
+    repository.drop_backup(&label("x")).unwrap();
+    let check = |text| repository.verify(Some(&label(text)), CheckLevel::Full, &Observer::silent()).unwrap();
+    assert!(check("y").is_sound(), "{:?}", check("y").damaged);
 }

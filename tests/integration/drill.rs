@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use steledb::backup::BackupOptions;
+use steledb::backup::{BackupInfo, BackupOptions};
 use steledb::drill::{DrillOptions, DrillReport, DrillTarget};
 use steledb::fs::{Fault, FaultPlan, SimFs};
 use steledb::progress::{Cancel, Observer};
-use steledb::repository::Repository;
+use steledb::repository::{LabelHash, Repository, RepositoryKey};
 use steledb::snapshot::{Selection, TableSelection};
 use steledb::{Clock, ErrorKind, IdSource, Label, Result, Store};
 
@@ -164,6 +164,40 @@ fn damage_of_a_segment_or_a_manifest_is_found_and_the_file_named() {
     let report = drill(&missing, |_| ()).unwrap();
     assert!(report.problems[0].file.ends_with(segment.file_name().unwrap().to_str().unwrap()), "{report:?}");
     assert_eq!(report.problems[0].problem, "missing");
+}
+
+#[test]
+fn a_drill_by_label_or_id_looks_at_no_other_backup_and_one_of_the_newest_names_the_way() {
+    let sim = repository();
+    let listed = open(&sim, NOW_MS).backups().unwrap();
+    let [old, new] = listed.as_slice() else { panic!("{listed:?}") };
+    let of_label = |text: &str, damaged: &SimFs| drill(damaged, |o| o.target = DrillTarget::Label(label(text)));
+    let of_id = |info: &BackupInfo, damaged: &SimFs| drill(damaged, |o| o.target = DrillTarget::Backup(info.backup));
+    for (lost, sound) in [(old, new), (new, old)] {
+        let outcome = format!("{REPOSITORY}/{}", RepositoryKey::Outcome(lost.backup));
+        let record = format!("{REPOSITORY}/{}", RepositoryKey::Label(LabelHash::of(&lost.label), 0));
+        for path in [outcome, record] {
+            let is_outcome = path.ends_with("outcome");
+            let damaged = sim.fork();
+            damaged.corrupt(Path::new(&path), |bytes| bytes.clear());
+            assert!(of_label(sound.label.as_str(), &damaged).unwrap().is_proved());
+            assert!(of_id(sound, &damaged).unwrap().is_proved());
+            for error in [of_label(lost.label.as_str(), &damaged), of_id(lost, &damaged)].map(Result::unwrap_err) {
+                assert!(error.is(ErrorKind::Corrupt) && error.to_string().contains(&path), "{error}");
+                assert!(error.to_string().contains("put the file back"), "{error}");
+            }
+            match drill(&damaged, |_| ()) {
+                // An older one is not what was asked for.
+                Ok(report) => assert!(report.is_proved() && report.backup == *new && is_outcome && lost == old),
+                Err(error) => {
+                    assert!(error.is(ErrorKind::Corrupt) && (lost == new || !is_outcome), "{error}");
+                    let text = error.to_string();
+                    assert!(text.starts_with("cannot tell which backup in ") && text.contains(&path), "{text}");
+                    assert!(text.contains(&format!("--label {}", sound.label)), "{text}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

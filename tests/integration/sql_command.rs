@@ -134,3 +134,71 @@ fn wrong_usage_has_its_own_exit_code() {
     assert_eq!(shell.fails(&["sql", "--format", "xml", "-c", "SELECT 1"]).0, 2);
     assert_eq!(shell.fails(&["sql", "-f", "no_such_file.sql"]).0, 1);
 }
+
+#[test]
+fn a_damaged_backup_is_listed_with_its_error_beside_the_sound_ones_and_can_be_dropped() {
+    let shell = Shell::with_rows();
+    let location = shell.path("backups").display().to_string();
+    let sql = format!(
+        "CREATE REPOSITORY disk WITH BROKER ON LOCATION 'file://{location}';
+         BACKUP SNAPSHOT d.monday TO disk;"
+    );
+    shell.ok(&["sql", "-c", &sql]);
+    let listed = shell.ok(&["backups", "disk"]);
+    let id = listed.lines().nth(1).unwrap().split_whitespace().last().unwrap().to_owned();
+    shell.ok(&["backup", "disk", "--label", "x"]);
+    let outcome = shell.path("backups").join("backups").join(id).join("outcome");
+    fs::write(&outcome, "").unwrap();
+    let outcome = outcome.display().to_string();
+
+    let (code, text) = shell.fails(&["backups", "disk"]);
+    assert!(code == 3 && text.lines().any(|line| line.starts_with("x ")), "{text}");
+    let line = text.lines().find(|line| line.starts_with("ERROR: monday, taken ")).unwrap();
+    assert!(line.contains(&outcome) && line.contains("stele backups --drop"), "{line}");
+    let show = |filter: &str, format: &str| {
+        shell.ok(&["sql", "--format", format, "-c", &format!("SHOW SNAPSHOT ON disk {filter}")])
+    };
+    for format in ["csv", "json"] {
+        let all = show("", format);
+        assert!(all.contains("OK") && all.contains("monday") && all.contains("ERROR: Failed to get info: "), "{all}");
+        assert!(all.contains(&outcome), "{all}");
+    }
+    let one = show("WHERE SNAPSHOT = 'monday'", "csv");
+    assert!(one.contains("ERROR: Failed to get info: ") && !one.contains(",OK\n"), "{one}");
+    let one = show("WHERE SNAPSHOT IN ('x', 'y')", "csv");
+    assert!(one.contains(",OK\n") && !one.contains("ERROR: "), "{one}");
+
+    // It is older, so the newest is known.
+    assert!(shell.ok(&["drill", "disk"]).contains("proved: backup x "));
+    assert!(shell.ok(&["drill", "disk", "--label", "x"]).contains("proved: backup x "));
+    let (code, text) = shell.fails(&["drill", "disk", "--label", "monday"]);
+    assert!(code == 1 && text.contains("not proved: ") && text.contains("stele backups --drop"), "{text}");
+    let (code, text) = shell.fails(&["backup", "disk", "--label", "monday"]);
+    assert!(code == 3 && text.contains("stele backups --drop"), "{text}");
+    shell.ok(&["backups", "disk", "--drop", "monday"]);
+    shell.ok(&["backup", "disk", "--label", "monday"]);
+    assert_eq!(shell.ok(&["backups", "disk"]).lines().count(), 3);
+    shell.ok(&["verify", "--repository", "disk"]);
+}
+
+#[test]
+fn a_label_whose_record_is_damaged_is_shown_to_who_asks_for_it() {
+    let shell = Shell::with_rows();
+    let location = shell.path("backups").display().to_string();
+    shell.ok(&["sql", "-c", &format!("CREATE REPOSITORY disk WITH BROKER ON LOCATION 'file://{location}'")]);
+    shell.ok(&["backup", "disk", "--label", "monday"]);
+    let labels = shell.path("backups").join("labels");
+    let of_monday = fs::read_dir(labels).unwrap().next().unwrap().unwrap().path();
+    fs::write(of_monday.join(format!("{:020}", 0)), "").unwrap();
+    shell.ok(&["backup", "disk", "--label", "x"]);
+    let show = |filter: &str| shell.ok(&["sql", "--format", "csv", "-c", &format!("SHOW SNAPSHOT ON disk {filter}")]);
+    let all = show("");
+    assert!(all.contains(",OK\n") && all.contains("ERROR: Failed to get info: ") && !all.contains("monday"), "{all}");
+    let one = show("WHERE SNAPSHOT = 'monday'");
+    assert!(one.contains("monday,") && one.contains("choose another label") && !one.contains(",OK\n"), "{one}");
+    let (code, text) = shell.fails(&["drill", "disk"]);
+    assert!(code == 1 && text.contains("cannot tell which backup in ") && text.contains("--label x"), "{text}");
+    shell.ok(&["drill", "disk", "--label", "x"]);
+    let (code, text) = shell.fails(&["backups", "disk"]);
+    assert!(code == 3 && text.contains("ERROR: a backup whose label is not known: "), "{text}");
+}

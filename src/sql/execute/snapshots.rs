@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::backup::{BackupInfo, backup_timestamp};
+use crate::backup::backup_timestamp;
 use crate::error::{Error, Result};
 use crate::format::Manifest;
 use crate::id::{Label, Name};
@@ -18,19 +18,32 @@ impl Executor<'_> {
         if let Some(SnapshotFilter::IsAt(label, timestamp)) = &show.filter {
             return details(&repository, label, timestamp);
         }
-        let backups = repository
-            .backups()
+        let listing = repository
+            .list_backups()
             .map_err(|error| error.context(format!("Failed to list snapshot in repo: {}, err", show.repository)))?;
-        let wanted = |info: &&BackupInfo| match &show.filter {
-            None | Some(SnapshotFilter::IsAt(..)) => true,
-            Some(SnapshotFilter::Is(label)) => info.label.as_str() == label,
-            Some(SnapshotFilter::In(labels)) => labels.iter().any(|label| info.label.as_str() == label),
+        let wanted = match &show.filter {
+            None | Some(SnapshotFilter::IsAt(..)) => None,
+            Some(SnapshotFilter::Is(label)) => Some(std::slice::from_ref(label)),
+            Some(SnapshotFilter::In(labels)) => Some(labels.as_slice()),
         };
         let mut rows = TextRows::new(&["Snapshot", "Timestamp", "Status"]);
         let mut found = 0;
-        for info in backups.iter().filter(wanted) {
-            found += 1;
-            rows.row([text(&info.label), Some(backup_timestamp(info.created_ms)), text("OK")]);
+        for info in &listing.backups {
+            if wanted.is_none_or(|labels| labels.iter().any(|label| info.label.as_str() == label)) {
+                found += 1;
+                rows.row([text(&info.label), Some(backup_timestamp(info.created_ms)), text("OK")]);
+            }
+        }
+        for damaged in &listing.damaged {
+            let has = |label: &&String| Label::new(label.as_str()).is_ok_and(|label| damaged.has_label(&label));
+            let asked = wanted.and_then(|labels| labels.iter().find(has));
+            if wanted.is_none() || asked.is_some() {
+                found += 1;
+                // Where the record of the label is damaged, who asks for the label knows it.
+                let label = damaged.info.as_ref().map(|info| info.label.to_string()).or(asked.cloned());
+                let timestamp = damaged.info.as_ref().map(|info| backup_timestamp(info.created_ms));
+                rows.row([label, timestamp, text(format!("ERROR: Failed to get info: {}", damaged.problem))]);
+            }
         }
         if let (0, Some(SnapshotFilter::Is(label))) = (found, &show.filter) {
             rows.row([text(label), None, text("ERROR: no snapshot")]);
