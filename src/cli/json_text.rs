@@ -62,7 +62,8 @@ fn write_object<'a>(
 }
 
 fn write_value(text: &mut String, array: &ArrayRef, row: usize) -> Result<(), ArrowError> {
-    if array.is_null(row) {
+    // An array of the Null type has no bits that say so.
+    if array.is_null(row) || array.data_type().is_null() {
         text.push_str("null");
         return Ok(());
     }
@@ -121,7 +122,7 @@ fn write_text(text: &mut String, value: &str) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use arrow::array::{Float64Array, Int32Array, ListArray, MapBuilder, StringBuilder, StructArray};
+    use arrow::array::{Float64Array, Int32Array, ListArray, MapBuilder, NullArray, StringBuilder, StructArray};
     use arrow::datatypes::Int32Type;
 
     use super::*;
@@ -147,6 +148,9 @@ mod tests {
         let numbers: ArrayRef = Arc::new(Int32Array::from(vec![5]));
         let batch = RecordBatch::try_from_iter([("n", numbers), ("m", maps)]).unwrap();
         assert_eq!(row_as_object(&batch, 0).unwrap(), r#"{"n":5,"m":{"a\"b":7}}"#);
+        let nulls: ArrayRef = Arc::new(NullArray::new(1));
+        let of_null = RecordBatch::try_from_iter([("z", nulls)]).unwrap();
+        assert_eq!(row_as_object(&of_null, 0).unwrap(), r#"{"z":null}"#);
         assert_eq!(nested_as_text(&batch).unwrap().column(1).as_string::<i32>().value(0), r#"{"a\"b":7}"#);
     }
 }

@@ -177,7 +177,22 @@ macro_rules! corpus {
     };
 }
 
-corpus!(databases, tables, partitions, alter, views, insert, files, show, repositories, backup, restore, jobs, errors);
+corpus!(
+    databases,
+    tables,
+    partitions,
+    alter,
+    views,
+    insert,
+    files,
+    queries,
+    show,
+    repositories,
+    backup,
+    restore,
+    jobs,
+    errors
+);
 
 /// A directory with the number of a job would be taken for one.
 #[test]

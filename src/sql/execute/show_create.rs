@@ -138,7 +138,8 @@ fn literal(value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
         Value::Text(text) => string(text),
-        other => string(&other.to_string()),
+        // Dates have quotes of their own.
+        other => string(other.to_string().trim_matches('\'')),
     }
 }
 

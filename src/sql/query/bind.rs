@@ -22,6 +22,7 @@ use datafusion::sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo, Stat
 
 use crate::error::{Error, Result};
 use crate::sql::ast::Query;
+use crate::sql::query::doubles::with_doubles;
 use crate::sql::query::failure::{inward, outward};
 use crate::sql::query::files;
 use crate::sql::query::moment::{is_ours, parts_of};
@@ -35,7 +36,7 @@ pub(super) fn plan_query(resolver: &Arc<Resolver>, mut query: Query) -> Result<L
     let names = Names { resolver: resolver.clone(), relations };
     let options = ParserOptions::from(&resolver.statement.state.config_options().sql_parser);
     let planner = SqlToRel::new_with_options(&names, options);
-    planner.sql_statement_to_plan(SqlStatement::Query(query)).map_err(inward)
+    planner.sql_statement_to_plan(SqlStatement::Query(query)).and_then(with_doubles).map_err(inward)
 }
 
 /// What DataFusion asks for while it plans.

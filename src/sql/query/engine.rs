@@ -18,7 +18,8 @@ use crate::sql::query::bind::plan_query;
 use crate::sql::query::failure::inward;
 use crate::sql::query::functions::{self, Operators};
 use crate::sql::query::moment::Moment;
-use crate::sql::query::planned::{PlannedQuery, named_like};
+use crate::sql::query::names::{named_like, with_unique_names};
+use crate::sql::query::planned::PlannedQuery;
 use crate::sql::query::resolve::{KnownStatistics, Resolver, Statement};
 use crate::sql::query::rewrite::Session;
 use crate::sql::query::semi_join::SemiJoinsFirst;
@@ -122,7 +123,7 @@ impl EngineInner {
             sources: Mutex::default(),
         };
         let names = named_like(&query);
-        let plan = plan_query(&Arc::new(resolver), query)?;
+        let plan = plan_with_any_names(&Arc::new(resolver), query)?;
         let plan = with_parameters(plan, params)?;
         let state = &statement.state;
         let logical = state.optimize(&plan).map_err(inward)?;
@@ -130,6 +131,17 @@ impl EngineInner {
         let context = statement.state.clone();
         Ok(PlannedQuery::new(self, context, logical, physical, names))
     }
+}
+
+/// DataFusion wants each column of a result under a name of its own; users do not, and see those of `named_like`.
+fn plan_with_any_names(resolver: &Arc<Resolver>, mut query: Query) -> Result<datafusion::logical_expr::LogicalPlan> {
+    plan_query(resolver, query.clone()).or_else(|error| {
+        if !error.to_string().contains("require unique expression names") {
+            return Err(error);
+        }
+        with_unique_names(&mut query.body);
+        plan_query(resolver, query)
+    })
 }
 
 fn with_parameters(

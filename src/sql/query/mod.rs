@@ -6,6 +6,7 @@
 
 mod bind;
 mod catalog;
+mod doubles;
 mod dynamic;
 mod engine;
 mod failure;
@@ -13,6 +14,7 @@ mod files;
 mod filter;
 mod functions;
 mod moment;
+mod names;
 mod planned;
 mod resolve;
 mod rewrite;

@@ -10,17 +10,15 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use datafusion::sql::sqlparser::ast::{Expr, Query, SelectItem, SetExpr};
 use futures::StreamExt;
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
 
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 use crate::sql::query::engine::EngineInner;
 use crate::sql::query::failure::inward;
 use crate::sql::query::text_views::{as_shown, without_views};
-use crate::sql::query::threads::unless_panicked;
+use crate::sql::query::threads::{Task, unless_panicked};
 
 /// Batches that are ready before they are asked for.
 const BATCHES_AHEAD: usize = 4;
@@ -84,7 +82,7 @@ impl PlannedQuery {
                 let _ = at_end.send(Err(error));
             }
         };
-        let task = self.engine.threads.start(work);
+        let task = Some(self.engine.threads.start(work)?);
         Ok(BatchStream { engine: self.engine.clone(), batches, room, task, cancel: cancel.clone(), is_over: false })
     }
 
@@ -137,7 +135,7 @@ pub(crate) struct BatchStream {
     batches: Receiver<Result<RecordBatch>>,
     /// A place is free for each batch that was taken.
     room: Arc<Semaphore>,
-    task: Option<AbortHandle>,
+    task: Option<Task>,
     cancel: Cancel,
     is_over: bool,
 }
@@ -145,9 +143,7 @@ pub(crate) struct BatchStream {
 impl BatchStream {
     fn end(&mut self) {
         self.is_over = true;
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
+        self.task = None;
     }
 }
 
@@ -184,24 +180,80 @@ impl Drop for BatchStream {
     }
 }
 
-/// The names that a client shows for the columns of a query: aliases, names of columns as they are written, and the text of
-/// other expressions. `None` where a `*` stands for names that only the planning knows.
-pub(super) fn named_like(query: &Query) -> Option<Vec<String>> {
-    let mut body = &query.body;
-    let select = loop {
-        match &**body {
-            SetExpr::Select(select) => break select,
-            SetExpr::Query(query) => body = &query.body,
-            SetExpr::SetOperation { left, .. } => body = left,
-            _ => return None,
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Mutex;
+    use std::task::Poll;
+
+    use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+    use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::sql::parser::parse_query;
+    use crate::sql::query::{QueryEngine, QueryOptions, QueryScope};
+    use crate::store::Store;
+
+    /// A partition that keeps its thread from when it says so until the sender of `released` is dropped.
+    #[derive(Debug)]
+    struct Stubborn {
+        schema: SchemaRef,
+        begun: Sender<()>,
+        released: Arc<Mutex<Receiver<()>>>,
+    }
+
+    impl PartitionStream for Stubborn {
+        fn schema(&self) -> &SchemaRef {
+            &self.schema
         }
-    };
-    let name = |item: &SelectItem| match item {
-        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
-        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.value.clone()),
-        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => parts.last().map(|name| name.value.clone()),
-        SelectItem::UnnamedExpr(expr) => Some(expr.to_string()),
-        _ => None,
-    };
-    select.projection.iter().map(name).collect()
+
+        fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+            let (begun, released) = (self.begun.clone(), self.released.clone());
+            let rows = futures::stream::poll_fn(move |_| {
+                begun.send(()).unwrap();
+                let _ = released.lock().unwrap().recv();
+                Poll::Ready(None)
+            });
+            Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), rows))
+        }
+    }
+
+    #[test]
+    fn a_cancelled_query_that_does_not_give_way_holds_up_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::create(dir.path().join("store")).unwrap();
+        let engine = QueryEngine::new(&store, QueryOptions { threads: 2, ..QueryOptions::default() }).unwrap();
+        let plan = || engine.plan(&QueryScope::default(), parse_query("SELECT 1 + 1").unwrap(), &[]).unwrap();
+
+        let (begun, has_begun) = channel();
+        let (release, released) = channel();
+        let released = Arc::new(Mutex::new(released));
+        let planned = plan();
+        let schema = planned.schema();
+        // As many as there are threads.
+        let partitions = [0, 1].map(|_| -> Arc<dyn PartitionStream> {
+            Arc::new(Stubborn { schema: schema.clone(), begun: begun.clone(), released: released.clone() })
+        });
+        drop(begun);
+        let physical = StreamingTableExec::try_new(schema, partitions.into(), None, [], false, None).unwrap();
+        let stubborn = PlannedQuery { physical: Arc::new(physical), ..planned };
+
+        let cancel = Cancel::new();
+        let mut rows = stubborn.run(&cancel).unwrap();
+        drop(stubborn);
+        has_begun.recv().unwrap();
+        has_begun.recv().unwrap();
+        cancel.cancel();
+        assert_eq!(rows.next().unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+
+        // The cancelled one still keeps its threads.
+        let batches = plan().collect(&Cancel::new()).unwrap();
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
+        drop((rows, engine, store));
+        drop(release);
+        // It ends with the work that it was in.
+        assert!(has_begun.recv().is_err());
+    }
 }

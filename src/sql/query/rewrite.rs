@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, Ident, Query as SqlQuery, Select, SelectItem, TableAlias, TableFactor, UnaryOperator,
-    Value as SqlValue, VisitMut, VisitorMut,
+    FunctionArguments, Ident, Query as SqlQuery, Select, SelectItem, SetExpr, TableAlias, TableFactor, UnaryOperator,
+    Value as SqlValue, Values, VisitMut, VisitorMut,
 };
 
 use crate::error::{Error, Result};
@@ -139,6 +139,23 @@ struct Rewriter<'a> {
 impl VisitorMut for Rewriter<'_> {
     type Break = ();
 
+    fn pre_visit_query(&mut self, query: &mut SqlQuery) -> ControlFlow<()> {
+        if let SetExpr::Values(values) = &mut *query.body {
+            doubles_by_column(values);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } = factor {
+            let error =
+                "TABLESAMPLE is not supported: leave it out, or choose rows by a condition, or partitions by name";
+            self.failed = Some(Error::unsupported(error));
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match self.rewritten(expr) {
             Ok(None) => {}
@@ -162,6 +179,13 @@ impl Rewriter<'_> {
             }
             Expr::CompoundIdentifier(parts) => self.qualified(parts),
             Expr::Value(value) => {
+                if let SqlValue::Number(number, _) = &value.value
+                    && number.contains(['e', 'E'])
+                {
+                    // Digits before and after a point make a DECIMAL, an exponent a DOUBLE.
+                    let text = Expr::value(SqlValue::SingleQuotedString(number.clone()));
+                    return filled("CAST($1 AS DOUBLE)", &[text]).map(Some);
+                }
                 if matches!(&value.value, SqlValue::Placeholder(name) if name == "?") {
                     self.parameters += 1;
                     value.value = SqlValue::Placeholder(format!("${}", self.parameters));
@@ -291,6 +315,31 @@ impl Rewriter<'_> {
             "pi" => Ok(Some(Expr::value(SqlValue::Number(std::f64::consts::PI.to_string(), false)))),
             _ => Ok(None),
         }
+    }
+}
+
+/// A column of VALUES that has a DOUBLE in one row has it in all: a decimal would have no room for it.
+fn doubles_by_column(values: &mut Values) {
+    let columns = values.rows.iter().map(|row| row.content.len()).max().unwrap_or(0);
+    for column in 0..columns {
+        let mut numbers: Vec<&mut String> =
+            values.rows.iter_mut().filter_map(|row| number_in(row.content.get_mut(column)?)).collect();
+        if numbers.iter().any(|number| number.contains(['e', 'E'])) {
+            let decimals = numbers.iter_mut().filter(|number| number.contains('.') && !number.contains(['e', 'E']));
+            decimals.for_each(|number| number.push_str("e0"));
+        }
+    }
+}
+
+/// A number as it is written, without its sign.
+fn number_in(expr: &mut Expr) -> Option<&mut String> {
+    match expr {
+        Expr::Value(value) => match &mut value.value {
+            SqlValue::Number(number, _) => Some(number),
+            _ => None,
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } | Expr::Nested(expr) => number_in(expr),
+        _ => None,
     }
 }
 

@@ -6,10 +6,12 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Statistics;
+use datafusion::common::{DFSchema, Statistics};
 use datafusion::error::Result as DataFusionResult;
+use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExecBuilder;
 
 use crate::error::Result;
 use crate::id::{Name, PartitionId};
@@ -180,13 +182,32 @@ impl TableProvider for StoreTable {
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let all = || (0..self.inner.schema.fields().len()).collect();
         let projection = projection.cloned().unwrap_or_else(all);
-        let predicates: Vec<Predicate> = filters.iter().filter_map(|filter| self.predicate(filter)).collect();
+        let (mut predicates, mut rest) = (Vec::new(), Vec::new());
+        for filter in filters {
+            match self.predicate(filter) {
+                Some(predicate) => predicates.push(predicate),
+                None => rest.push(filter.clone()),
+            }
+        }
         let predicate = match predicates.len() {
             0 => None,
             1 => predicates.into_iter().next(),
             _ => Some(Predicate::And(predicates)),
         };
-        let scan = SegmentScan::new(self, projection, predicate, limit, state.config()).map_err(outward)?;
-        Ok(Arc::new(scan))
+        let scan = |columns, limit| SegmentScan::new(self, columns, predicate, limit, state.config()).map_err(outward);
+        let Some(rest) = conjunction(rest) else { return Ok(Arc::new(scan(projection, limit)?)) };
+        // It was one that the scan takes, and has been rewritten since: `a IN (1, NULL)` to `a = 1 OR NULL`.
+        let wanted = (0..projection.len()).collect();
+        let mut columns = projection;
+        for column in rest.column_refs() {
+            let index = self.inner.schema.index_of(&column.name)?;
+            if !columns.contains(&index) {
+                columns.push(index);
+            }
+        }
+        let scan = Arc::new(scan(columns, None)?);
+        let rest = state.create_physical_expr(rest, &DFSchema::try_from(scan.schema())?)?;
+        let filter = FilterExecBuilder::new(rest, scan).apply_projection(Some(wanted))?.with_fetch(limit).build()?;
+        Ok(Arc::new(filter))
     }
 }
