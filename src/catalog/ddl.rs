@@ -23,13 +23,14 @@ pub fn database<'a>(state: &'a CatalogState, name: &str) -> Result<&'a DatabaseE
 
 /// The table of this name.
 pub fn table(state: &CatalogState, database_name: &str, name: &str) -> Result<TableId> {
-    let tables = &database(state, database_name)?.tables;
+    let DatabaseEntry { tables, views, .. } = database(state, database_name)?;
     let found = tables.iter().find(|(key, _)| key.as_str() == name);
     found.map(|(_, entry)| entry.table).ok_or_else(|| {
-        Error::not_found(format!(
-            "table {name:?} does not exist in database {database_name:?}: it has {}",
-            listed("tables", tables.keys())
-        ))
+        let why = match views.keys().any(|key| key.as_str() == name) {
+            true => "it is a view, which is read by SELECT only and dropped by DROP VIEW".to_owned(),
+            false => format!("it has {}", listed("tables", tables.keys())),
+        };
+        Error::not_found(format!("table {name:?} does not exist in database {database_name:?}: {why}"))
     })
 }
 

@@ -1,5 +1,6 @@
 //! `stele drop` and `stele recycle`: what is dropped, and bringing it back.
 
+use std::fmt;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
@@ -29,6 +30,16 @@ pub(super) enum Target {
     Database(Name),
     Table(TableName),
     Partition(TableName, Name),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Database(database) => write!(f, "{database}"),
+            Target::Table(table) => write!(f, "{table}"),
+            Target::Partition(table, partition) => write!(f, "{table}:{partition}"),
+        }
+    }
 }
 
 impl FromStr for Target {
@@ -96,8 +107,8 @@ pub(super) fn drop(session: &Session, arguments: &DropArguments) -> Result<Ended
         }
     }
     output::line(match arguments.force {
-        false => "dropped; to bring it back: stele recycle recover",
-        true => "dropped",
+        false => format!("dropped; to bring it back: stele recycle recover {}", arguments.what),
+        true => "dropped".to_owned(),
     })?;
     Ok(Ended::Done)
 }

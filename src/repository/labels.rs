@@ -26,6 +26,9 @@ pub(crate) enum BackupState {
     Damaged { problem: String },
 }
 
+/// A label whose newest record is damaged, and how.
+pub(crate) type DamagedLabel = (LabelHash, Error);
+
 /// The backup that has a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LabelHolder {
@@ -74,7 +77,7 @@ impl Repository {
     }
 
     /// The holders of all labels, in order of creation, and the labels whose newest record is damaged.
-    pub(crate) fn label_holders(&self) -> Result<(Vec<LabelHolder>, Vec<(LabelHash, Error)>)> {
+    pub(crate) fn label_holders(&self) -> Result<(Vec<LabelHolder>, Vec<DamagedLabel>)> {
         let mut generations: BTreeMap<LabelHash, Vec<u64>> = BTreeMap::new();
         for (key, _) in self.storage.list(RepositoryKey::LABELS)? {
             if let RepositoryKey::Label(hash, generation) = key {

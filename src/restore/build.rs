@@ -280,7 +280,10 @@ fn check_same_schema(plan: &TablePlan<'_>, base: &TableVersion) -> Result<()> {
     let Some(difference) = base.schema.difference(&plan.source.schema) else { return Ok(()) };
     let way_out = match plan.keeps_others && !plan.may_keep_others {
         true => "restore it under another name",
-        false => "restore it under another name, drop the table here, or let the restore replace it all the same",
+        false => {
+            "restore it under another name, drop the table here, or let the restore replace it all the same (stele \
+                   restore --replace, \"replace_other_schema\" = \"true\" in SQL, RestoreOptions::replace_other_schema)"
+        }
     };
     Err(Error::conflict(format!(
         "Table {} already exist but with different schema, errMsg: {difference} (here in {}.{} and in the backup); {way_out}",

@@ -299,7 +299,10 @@ impl Store {
         }
         let seen = opened.iter().map(|(_, _, live)| live.current()).collect();
         self.refresh()?;
-        opened.iter().try_for_each(|(_, _, live)| live.refresh())?;
+        // One table is at a moment by itself, however often it changes.
+        if opened.len() > 1 {
+            opened.iter().try_for_each(|(_, _, live)| live.refresh())?;
+        }
         Ok(Some(seen))
     }
 

@@ -447,7 +447,7 @@ fn files_below(dir: &Path, found: &mut Vec<PathBuf>) {
 #[test]
 fn what_was_dropped_is_listed_and_recovered() {
     let shell = Shell::with_rows();
-    assert!(shell.ok(&["drop", "d.t"]).contains("stele recycle recover"));
+    assert!(shell.ok(&["drop", "d.t"]).contains("stele recycle recover d.t"));
     let (_, error) = shell.fails(&["scan", "d.t"]);
     assert!(error.contains("\"t\" does not exist"), "{error}");
     let listed = shell.ok(&["recycle", "list"]);

@@ -49,7 +49,12 @@ impl Executor<'_> {
         }
         request.objects = self.object_texts(&request.selection, &database)?;
         if request.objects.is_empty() {
-            return Err(Error::invalid(format!("Database: {database} is empty: it has no table or view to back up")));
+            return Err(Error::invalid(match &backup.objects {
+                None => format!("Database: {database} is empty: it has no table or view to back up"),
+                Some(_) => format!(
+                    "Database: {database} has nothing of what is named; SHOW FULL TABLES FROM {database} lists tables and views"
+                ),
+            }));
         }
         let mut properties = PropertyReader::new(&backup.properties);
         if let Some(kind) = properties.take("type")

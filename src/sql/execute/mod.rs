@@ -54,7 +54,7 @@ impl Executor<'_> {
             Statement::ExplainBackup(backup) => self.explain_backup(backup),
             Statement::ExplainRestore(restore) => self.explain_restore(restore),
             Statement::Use(name) => self.use_database(name),
-            Statement::Set(..) => Ok(Answer::done()),
+            Statement::Set(..) => Ok(Answer::told("nothing to do: there are no variables to set")),
             Statement::CreateDatabase { name, if_not_exists } => self.create_database(name, *if_not_exists),
             Statement::DropDatabase { name, if_exists, force } => self.drop_database(name, *if_exists, *force),
             Statement::RenameDatabase { name, to } => self.rename_database(name, to),

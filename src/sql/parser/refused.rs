@@ -80,7 +80,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("LOAD LABEL", NO_LOADS),
     ("LOAD", NO_LOADS),
     ("CANCEL LOAD", NO_LOADS),
-    ("SHOW LOAD", "see information_schema.loads"),
+    ("SHOW LOAD", NO_LOADS),
     ("SHOW TRANSACTION", NO_TRANSACTIONS),
     ("SHOW STREAM LOAD", NO_LOADS),
     ("CREATE ROUTINE LOAD", NO_LOADS),

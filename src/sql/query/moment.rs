@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::format::CatalogState;
 use crate::id::{Name, TableId};
 use crate::sql::parser::parse_query;
+use crate::sql::query::system::tells_of_contents;
 use crate::store::Store;
 use crate::table::{LiveTable, TableVersion};
 
@@ -96,7 +97,7 @@ impl<'a> Walk<'a> {
     }
 
     fn relation(&mut self, database: &str, name: &str) {
-        self.needs_all |= database.eq_ignore_ascii_case(INFORMATION_SCHEMA);
+        self.needs_all |= database.eq_ignore_ascii_case(INFORMATION_SCHEMA) && tells_of_contents(name);
         let Some((database, entry)) = self.state.databases.iter().find(|(key, _)| key.as_str() == database) else {
             return;
         };

@@ -21,6 +21,11 @@ pub(crate) trait SystemTables: Send + Sync {
 const OURS: [&str; 5] = ["columns", "partitions_meta", "schemata", "tables", "views"];
 const CATALOG: &str = "default_catalog";
 
+/// Whether it tells of the contents of all tables, so that these have to be pinned, and sound.
+pub(super) fn tells_of_contents(name: &str) -> bool {
+    ["columns", "partitions_meta", "tables"].iter().any(|one| name.eq_ignore_ascii_case(one))
+}
+
 /// A table of `information_schema`, whatever the case of its name.
 pub(super) fn table(moment: &Moment, others: Option<&dyn SystemTables>, name: &str) -> Result<Arc<dyn TableProvider>> {
     let lower = name.to_lowercase();
