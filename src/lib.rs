@@ -82,6 +82,7 @@ mod interleavings;
 pub mod job;
 mod limits;
 pub mod load;
+mod parquet_pages;
 mod pool;
 mod predicate;
 pub mod progress;

@@ -16,7 +16,7 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Int32Type, Int64Type, Schema};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -25,6 +25,7 @@ use crate::delta::Action;
 use crate::delta::metadata::{ConfigurationWire, FormatWire, MetadataWire};
 use crate::delta::wire::{AddWire, DomainWire, Empty, ProtocolWire, TagsWire, TxnWire, Wire};
 use crate::error::{Error, Result};
+use crate::parquet_pages::record_batches;
 use crate::segment_meta::SegmentMeta;
 
 /// The bytes of a checkpoint of the given state: protocol, metadata, partitions, next partition id, adds, labels; no
@@ -49,6 +50,9 @@ pub fn encode_checkpoint(state: &[Action]) -> Result<Vec<u8>> {
     writer.into_inner().map_err(encoded)
 }
 
+/// Rows decoded at a time.
+const BATCH_ROWS: usize = 1024;
+
 /// The actions of a checkpoint whose digest the caller has checked; `file` is its name for errors.
 pub fn decode_checkpoint(bytes: Vec<u8>, file: &str) -> Result<Vec<Action>> {
     // The reader of MAP columns in `parquet` panics on entries without keys, which only a forged file has.
@@ -59,16 +63,18 @@ pub fn decode_checkpoint(bytes: Vec<u8>, file: &str) -> Result<Vec<Action>> {
 }
 
 fn decode(bytes: Vec<u8>) -> Result<Vec<Action>> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).map_err(damaged_parquet)?;
+    let bytes = Bytes::from(bytes);
+    let metadata = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new()).map_err(damaged_parquet)?;
     let expected = to_batch(&[])?.schema();
-    check_known(builder.schema().fields(), expected.fields(), "")?;
-    if builder.schema().fields() != expected.fields() {
-        return Err(Error::corrupt(format!("the columns are {:?}, expected {:?}", builder.schema(), expected)));
+    check_known(metadata.schema().fields(), expected.fields(), "")?;
+    if metadata.schema().fields() != expected.fields() {
+        return Err(Error::corrupt(format!("the columns are {:?}, expected {:?}", metadata.schema(), expected)));
     }
     let mut actions: Vec<Action> = Vec::new();
     // Rows of segments follow each other, and what they have alike must not be in memory for each of them.
     let mut like: Option<Arc<SegmentMeta>> = None;
-    for batch in builder.build().map_err(damaged_parquet)? {
+    let row_groups = (0..metadata.metadata().num_row_groups()).collect();
+    for batch in record_batches(bytes, &metadata, row_groups, BATCH_ROWS).map_err(damaged_parquet)? {
         let batch = batch.map_err(damaged_parquet)?;
         for row in 0..batch.num_rows() {
             let action = read_row(&batch, row)?.into_action();

@@ -140,6 +140,30 @@ fn no_claim_of_a_file_makes_its_decoder_set_more_aside_than_the_file_is_worth() 
     }
 }
 
+/// The file with the header of each dictionary claiming so many values; offsets up to it stay right.
+fn dictionary_claims(bytes: &[u8]) -> Vec<Vec<u8>> {
+    // A page header's field 7 is a struct, whose field 1 is a number of one byte and field 2 an encoding, PLAIN.
+    let is_header = |at: &usize| {
+        bytes[*at..].starts_with(&[0x4c, 0x15]) && bytes[at + 2] < 0x80 && bytes[at + 3..].starts_with(&[0x15, 0])
+    };
+    let claim = |at: usize| [&bytes[..at + 2], &[0xfe, 0xff, 0xff, 0xff, 0x0f][..], &bytes[at + 3..]].concat();
+    (0..bytes.len().saturating_sub(4)).filter(is_header).map(claim).collect()
+}
+
+#[test]
+fn a_dictionary_that_claims_more_values_than_it_has_is_not_set_aside() {
+    let (mut tried, mut texts) = (0, 0);
+    for seed in seeds().unwrap().iter().filter(|seed| seed.target == "checkpoint") {
+        texts += usize::from(decode_checkpoint(seed.bytes.clone(), FILE).is_ok());
+        for claimed in dictionary_claims(&seed.bytes) {
+            let used = most_in_use(|| checkpoint(&claimed));
+            assert!(used <= FIXED_BYTES_MAX + TIMES_MAX * claimed.len().cast_signed(), "{used} bytes in use");
+            tried += 1;
+        }
+    }
+    assert!(tried > 20 && texts > 0, "{tried}");
+}
+
 #[test]
 fn an_arrow_footer_that_claims_to_be_longer_than_its_file_is_not_set_aside() {
     for length in [100, 1 << 20, i32::MAX] {
