@@ -4,7 +4,9 @@ use crate::backup::{BackupInfo, BackupListing, DamagedBackup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{LabelRecord, Manifest};
 use crate::id::Label;
-use crate::repository::{BackupState, LabelHash, LabelHolder, Repository, RepositoryKey, with_way_out};
+use crate::repository::{
+    BackupState, DAMAGED_BACKUP_WAY_OUT, LabelHash, LabelHolder, Repository, RepositoryKey, with_way_out,
+};
 
 impl Repository {
     /// All complete backups that were not dropped, oldest first. One whose records are damaged, so that nobody can tell
@@ -44,11 +46,7 @@ impl Repository {
     /// The checked manifest of a complete backup.
     pub fn manifest(&self, label: &Label) -> Result<Manifest> {
         self.manifest_of_holder(self.complete_holder(label)?).map_err(|error| match error.is(ErrorKind::Corrupt) {
-            true => with_way_out(
-                error,
-                "put the file back from a copy of the repository, or drop the backup (DROP SNAPSHOT, stele backups \
-                 --drop, drop_backup) and make another one; other backups are not affected",
-            ),
+            true => with_way_out(error, DAMAGED_BACKUP_WAY_OUT),
             false => error,
         })
     }

@@ -26,6 +26,10 @@ pub(crate) enum BackupState {
     Damaged { problem: String },
 }
 
+/// What can be done about a record of a complete backup that is damaged.
+pub(crate) const DAMAGED_BACKUP_WAY_OUT: &str = "put the file back from a copy of the repository, or drop the backup (DROP SNAPSHOT, \
+     stele backups --drop, drop_backup) and make another one; other backups are not affected";
+
 /// A label whose newest record is damaged, and how.
 pub(crate) type DamagedLabel = (LabelHash, Error);
 
@@ -246,9 +250,7 @@ impl Repository {
     /// The error of a backup whose outcome is damaged, which says what can be done.
     pub(crate) fn damaged_outcome(&self, record: &LabelRecord, problem: &str) -> Error {
         Error::corrupt(format!(
-            "{problem}; so it cannot be told whether backup {} with label '{}' is complete: put the file back from a copy \
-             of the repository, or drop the backup (DROP SNAPSHOT, stele backups --drop, drop_backup) and make another one; \
-             other backups are not affected",
+            "{problem}; so it cannot be told whether backup {} with label '{}' is complete: {DAMAGED_BACKUP_WAY_OUT}",
             record.backup, record.label
         ))
     }

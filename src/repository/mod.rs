@@ -25,7 +25,7 @@ use crate::format::RepositoryRecord;
 use crate::fs::{FileReader, Fs, Put};
 use crate::id::{IdSource, RepositoryId};
 
-pub(crate) use labels::{BackupState, LabelHolder, only_database, with_way_out};
+pub(crate) use labels::{BackupState, DAMAGED_BACKUP_WAY_OUT, LabelHolder, only_database, with_way_out};
 pub use layout::{LabelHash, RepositoryKey};
 pub use local::LocalStorage;
 pub use memory::{MemoryFaults, MemoryStorage};

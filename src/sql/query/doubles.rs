@@ -64,23 +64,28 @@ fn with_doubles_at(expr: Expr, schema: &DFSchema) -> Expr {
     match expr {
         // What becomes text stays as it is written.
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if op != Operator::StringConcat => {
-            let [left, right] = together([*left, *right], schema);
+            let mut sides = [*left, *right];
+            make_alike(&mut sides, schema);
+            let [left, right] = sides;
             Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op, right: Box::new(right) })
         }
         Expr::Between(Between { expr, negated, low, high }) => {
-            let [expr, low, high] = together([*expr, *low, *high], schema);
+            let mut parts = [*expr, *low, *high];
+            make_alike(&mut parts, schema);
+            let [expr, low, high] = parts;
             Expr::Between(Between { expr: Box::new(expr), negated, low: Box::new(low), high: Box::new(high) })
         }
         Expr::InList(InList { expr, mut list, negated }) => {
             list.push(*expr);
-            let mut list = all_together(list, schema);
+            make_alike(&mut list, schema);
             // It was pushed last.
             let expr = Box::new(list.pop().unwrap_or_else(|| lit(ScalarValue::Null)));
             Expr::InList(InList { expr, list, negated })
         }
         Expr::Case(case) => Expr::Case(case_of(case, schema)),
-        Expr::ScalarFunction(ScalarFunction { func, args }) => {
-            Expr::ScalarFunction(ScalarFunction { func, args: all_together(args, schema) })
+        Expr::ScalarFunction(ScalarFunction { func, mut args }) => {
+            make_alike(&mut args, schema);
+            Expr::ScalarFunction(ScalarFunction { func, args })
         }
         expr => expr,
     }
@@ -94,27 +99,19 @@ fn case_of(case: Case, schema: &DFSchema) -> Case {
     let (has_expr, has_else) = (expr.is_some(), else_expr.is_some());
     whens.extend(expr.map(|expr| *expr));
     thens.extend(else_expr.map(|expr| *expr));
-    let (mut whens, mut thens) = (all_together(whens, schema), all_together(thens, schema));
+    make_alike(&mut whens, schema);
+    make_alike(&mut thens, schema);
     let expr = if has_expr { whens.pop().map(Box::new) } else { None };
     let else_expr = if has_else { thens.pop().map(Box::new) } else { None };
     let when_then_expr = whens.into_iter().zip(thens).map(|(when, then)| (Box::new(when), Box::new(then))).collect();
     Case { expr, when_then_expr, else_expr }
 }
 
-fn together<const N: usize>(exprs: [Expr; N], schema: &DFSchema) -> [Expr; N] {
-    match are_mixed(&exprs, schema) {
-        true => exprs.map(|expr| if is_decimal_expr(&expr, schema) { to_double(expr) } else { expr }),
-        false => exprs,
-    }
-}
-
-fn all_together(exprs: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
-    match are_mixed(&exprs, schema) {
-        true => {
-            let to_doubles = |expr| if is_decimal_expr(&expr, schema) { to_double(expr) } else { expr };
-            exprs.into_iter().map(to_doubles).collect()
+fn make_alike(exprs: &mut [Expr], schema: &DFSchema) {
+    if are_mixed(exprs, schema) {
+        for expr in exprs.iter_mut().filter(|expr| is_decimal_expr(expr, schema)) {
+            *expr = to_double(std::mem::take(expr));
         }
-        false => exprs,
     }
 }
 
