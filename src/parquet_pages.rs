@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, RowGroups};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, RowGroups, RowSelection};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::basic::Type;
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
@@ -13,19 +13,30 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescriptor;
 
-/// Decodes row groups of a file, in this order, with all columns, by batches of at most `batch_rows` rows.
+/// What is decoded of a file.
+pub struct Wanted {
+    /// In this order.
+    pub row_groups: Vec<usize>,
+    pub columns: ProjectionMask,
+    /// Of the rows of these row groups; `None` = all.
+    pub selection: Option<RowSelection>,
+    /// Most rows of a batch.
+    pub batch_rows: usize,
+}
+
+/// Decodes what is wanted of a file. Where the metadata have the pages' places, pages without selected rows are not touched.
 pub fn record_batches<T: ChunkReader + 'static>(
     file: T,
     metadata: &ArrowReaderMetadata,
-    row_groups: Vec<usize>,
-    batch_rows: usize,
+    wanted: Wanted,
 ) -> Result<ParquetRecordBatchReader> {
+    let Wanted { row_groups, columns, selection, batch_rows } = wanted;
     let fields = metadata.schema().fields();
-    let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), Some(fields))?;
+    let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), columns, Some(fields))?;
     let groups = CheckedRowGroups { file: Arc::new(file), metadata: metadata.metadata().clone(), row_groups };
     // Room is made for a whole batch.
     let batch_rows = batch_rows.min(groups.num_rows());
-    ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, batch_rows, None)
+    ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, batch_rows, selection)
 }
 
 struct CheckedRowGroups<T: ChunkReader> {
@@ -65,10 +76,13 @@ impl<T: ChunkReader + 'static> Iterator for ColumnChunks<T> {
     type Item = Result<Box<dyn PageReader>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let group = self.metadata.row_group(self.row_groups.next()?);
+        let index = self.row_groups.next()?;
+        let group = self.metadata.row_group(index);
         let chunk = group.column(self.column);
         let rows = usize::try_from(group.num_rows()).unwrap_or(0);
-        let pages = SerializedPageReader::new(self.file.clone(), chunk, rows, None);
+        let of_group = self.metadata.offset_index().and_then(|groups| groups.get(index));
+        let places = of_group.and_then(|columns| columns.get(self.column)).map(|column| column.page_locations.clone());
+        let pages = SerializedPageReader::new(self.file.clone(), chunk, rows, places);
         let value_bytes = least_bytes(chunk.column_descr());
         Some(pages.map(|pages| Box::new(CheckedPages { pages, value_bytes }) as Box<dyn PageReader>))
     }

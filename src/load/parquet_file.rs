@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
@@ -17,7 +18,7 @@ use crate::fs::{FileReader, Fs};
 use crate::load::convert::Converter;
 use crate::load::defaults::Defaults;
 use crate::load::pieces::rows_at_once;
-use crate::parquet_pages::record_batches;
+use crate::parquet_pages::{Wanted, record_batches};
 use crate::schema::TableSchema;
 use crate::segment::decoded_row_bytes;
 
@@ -100,8 +101,9 @@ impl ParquetFile {
         let group = self.metadata.metadata().row_group(row_group.index);
         let batch_rows = BATCH_BYTES / decoded_row_bytes(group, 0..group.num_columns());
         let batch_rows = batch_rows.min(self.rows_at_once).clamp(1, BATCH_ROWS_MAX) as usize;
-        record_batches(self.chunks.clone(), &self.metadata, vec![row_group.index], batch_rows)
-            .map_err(|error| unreadable(&self.path, error))
+        let wanted =
+            Wanted { row_groups: vec![row_group.index], columns: ProjectionMask::all(), selection: None, batch_rows };
+        record_batches(self.chunks.clone(), &self.metadata, wanted).map_err(|error| unreadable(&self.path, error))
     }
 }
 

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 use parquet::file::metadata::RowGroupMetaData;
 
 use crate::error::{Error, Result};
 use crate::id::ColumnId;
+use crate::parquet_pages::{Wanted, record_batches};
 use crate::predicate::BoundPredicate;
 use crate::segment::SegmentReader;
 use crate::segment::file::ScanInput;
@@ -193,14 +194,9 @@ impl RowGroups<'_> {
         let mask = ProjectionMask::roots(footer.arrow.parquet_schema(), columns.positions.iter().copied());
         let footer = footer.for_decoder(self.options.text_views);
         let footer = footer.map_err(|error| parquet_error(self.reader.file.path(), error))?;
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.clone(), footer)
-            .with_row_groups(vec![row_group])
-            .with_projection(mask)
-            .with_batch_size(batch_rows);
-        if let Some(selection) = selection {
-            builder = builder.with_row_selection(selection);
-        }
-        let decoder = builder.build().map_err(|error| self.input.error_of(error))?;
+        let wanted = Wanted { row_groups: vec![row_group], columns: mask, selection, batch_rows };
+        let decoder = record_batches(self.input.clone(), &footer, wanted);
+        let decoder = decoder.map_err(|error| self.input.error_of(error))?;
         Ok(RowGroupRead { source: RowSource::Decoder(Box::new(decoder)), rows_left, rows })
     }
 
