@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, RowGroups, RowSelection};
-use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::basic::Type;
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
@@ -14,29 +14,33 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescriptor;
 
 /// What is decoded of a file.
-pub struct Wanted {
+pub struct Wanted<'a> {
+    /// The columns.
+    pub levels: &'a FieldLevels,
     /// In this order.
     pub row_groups: Vec<usize>,
-    pub columns: ProjectionMask,
     /// Of the rows of these row groups; `None` = all.
     pub selection: Option<RowSelection>,
     /// Most rows of a batch.
     pub batch_rows: usize,
 }
 
+/// All columns of a file.
+pub fn all_columns(metadata: &ArrowReaderMetadata) -> Result<FieldLevels> {
+    parquet_to_arrow_field_levels(metadata.parquet_schema(), ProjectionMask::all(), Some(metadata.schema().fields()))
+}
+
 /// Decodes what is wanted of a file. Where the metadata have the pages' places, pages without selected rows are not touched.
 pub fn record_batches<T: ChunkReader + 'static>(
     file: T,
-    metadata: &ArrowReaderMetadata,
-    wanted: Wanted,
+    metadata: &Arc<ParquetMetaData>,
+    wanted: Wanted<'_>,
 ) -> Result<ParquetRecordBatchReader> {
-    let Wanted { row_groups, columns, selection, batch_rows } = wanted;
-    let fields = metadata.schema().fields();
-    let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), columns, Some(fields))?;
-    let groups = CheckedRowGroups { file: Arc::new(file), metadata: metadata.metadata().clone(), row_groups };
+    let Wanted { levels, row_groups, selection, batch_rows } = wanted;
+    let groups = CheckedRowGroups { file: Arc::new(file), metadata: metadata.clone(), row_groups };
     // Room is made for a whole batch.
     let batch_rows = batch_rows.min(groups.num_rows());
-    ParquetRecordBatchReader::try_new_with_row_groups(&levels, &groups, batch_rows, selection)
+    ParquetRecordBatchReader::try_new_with_row_groups(levels, &groups, batch_rows, selection)
 }
 
 struct CheckedRowGroups<T: ChunkReader> {

@@ -15,9 +15,9 @@ use arrow::array::{
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Int32Type, Int64Type, Schema};
 use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
@@ -25,7 +25,7 @@ use crate::delta::Action;
 use crate::delta::metadata::{ConfigurationWire, FormatWire, MetadataWire};
 use crate::delta::wire::{AddWire, DomainWire, Empty, ProtocolWire, TagsWire, TxnWire, Wire};
 use crate::error::{Error, Result};
-use crate::parquet_pages::{Wanted, record_batches};
+use crate::parquet_pages::{Wanted, all_columns, record_batches};
 use crate::segment_meta::SegmentMeta;
 
 /// The bytes of a checkpoint of the given state: protocol, metadata, partitions, next partition id, adds, labels; no
@@ -73,13 +73,14 @@ fn decode(bytes: Vec<u8>) -> Result<Vec<Action>> {
     let mut actions: Vec<Action> = Vec::new();
     // Rows of segments follow each other, and what they have alike must not be in memory for each of them.
     let mut like: Option<Arc<SegmentMeta>> = None;
+    let levels = all_columns(&metadata).map_err(damaged_parquet)?;
     let wanted = Wanted {
+        levels: &levels,
         row_groups: (0..metadata.metadata().num_row_groups()).collect(),
-        columns: ProjectionMask::all(),
         selection: None,
         batch_rows: BATCH_ROWS,
     };
-    for batch in record_batches(bytes, &metadata, wanted).map_err(damaged_parquet)? {
+    for batch in record_batches(bytes, metadata.metadata(), wanted).map_err(damaged_parquet)? {
         let batch = batch.map_err(damaged_parquet)?;
         for row in 0..batch.num_rows() {
             let action = read_row(&batch, row)?.into_action();

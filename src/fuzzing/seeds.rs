@@ -10,14 +10,14 @@ use crate::clock::Clock;
 use crate::delta::unseal;
 use crate::error::{Error, Result};
 use crate::format::{CatalogRecord, DocumentKind, decode_document, encode_document};
-use crate::fs::{Fs, SimFs};
+use crate::fs::{Fs, SimFs, SyncMode};
 use crate::fuzzing::sql;
-use crate::fuzzing::{input_seeds, vectors};
+use crate::fuzzing::{input_seeds, segment, vectors};
 use crate::id::{IdSource, Label, Name};
 use crate::limits::{BLOCK_BYTES, CHECKPOINT_INTERVAL, LOG_FILE_BYTES_MAX};
 use crate::load::{LoadOptions, LoadSource};
 use crate::schema::{DataType, PartitionSpec, TableSchema, TableSpec, Value};
-use crate::segment::BlockTable;
+use crate::segment::{BlockTable, SegmentWriter, Shape};
 use crate::store::{Store, StoreOptions, Table};
 
 /// Rows of a load of the seeds.
@@ -51,6 +51,7 @@ pub fn seeds() -> Result<Vec<Seed>> {
     store.create_snapshot(&noon, &Default::default(), &Default::default())?;
     let manifest = store.snapshot_manifest(&noon)?;
     seeds.push(Seed { target: "manifest", bytes: json(&manifest)? });
+    seeds.push(of_pages()?);
     seeds.extend(of_log(&fs, &table)?);
     seeds.extend(of_catalog(&fs, &store)?);
     seeds.push(Seed { target: "envelope", bytes: encode_document(DocumentKind::Manifest, &manifest)? });
@@ -134,6 +135,17 @@ fn of_segment(fs: &Fs, table: &Table) -> Result<Vec<Seed>> {
         seeds.push(Seed { target: "blocks", bytes: [&covered[..], text.as_bytes()].concat() });
     }
     Ok(seeds)
+}
+
+/// The rows of the segment in several row groups and pages, for the page index.
+fn of_pages() -> Result<Seed> {
+    let (fs, path) = (SimFs::new().fs(), Path::new("/segment"));
+    let shape = Shape { row_group_rows: 10, page_rows: 3 };
+    let mut writer = SegmentWriter::create_shaped(&fs, path, segment::name(), &schema()?, &Clock::manual(0), shape)?;
+    writer.write(&rows()?.slice(0, SEGMENT_ROWS as usize))?;
+    let offset = writer.finish(SyncMode::EachFile)?.tail.offset.to_le_bytes();
+    let file = fs.read(path, LOG_FILE_BYTES_MAX)?;
+    Ok(Seed { target: "segment", bytes: [&offset[..], &file].concat() })
 }
 
 fn json<T: Serialize>(document: &T) -> Result<Vec<u8>> {

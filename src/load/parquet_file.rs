@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
@@ -18,7 +17,7 @@ use crate::fs::{FileReader, Fs};
 use crate::load::convert::Converter;
 use crate::load::defaults::Defaults;
 use crate::load::pieces::rows_at_once;
-use crate::parquet_pages::{Wanted, record_batches};
+use crate::parquet_pages::{Wanted, all_columns, record_batches};
 use crate::schema::TableSchema;
 use crate::segment::decoded_row_bytes;
 
@@ -101,9 +100,11 @@ impl ParquetFile {
         let group = self.metadata.metadata().row_group(row_group.index);
         let batch_rows = BATCH_BYTES / decoded_row_bytes(group, 0..group.num_columns());
         let batch_rows = batch_rows.min(self.rows_at_once).clamp(1, BATCH_ROWS_MAX) as usize;
-        let wanted =
-            Wanted { row_groups: vec![row_group.index], columns: ProjectionMask::all(), selection: None, batch_rows };
-        record_batches(self.chunks.clone(), &self.metadata, wanted).map_err(|error| unreadable(&self.path, error))
+        let decoder = all_columns(&self.metadata).and_then(|levels| {
+            let wanted = Wanted { levels: &levels, row_groups: vec![row_group.index], selection: None, batch_rows };
+            record_batches(self.chunks.clone(), self.metadata.metadata(), wanted)
+        });
+        decoder.map_err(|error| unreadable(&self.path, error))
     }
 }
 

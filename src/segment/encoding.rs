@@ -12,7 +12,7 @@ use crate::schema::TableSchema;
 
 /// How rows are grouped; constant outside of tests.
 #[derive(Clone, Copy)]
-pub(super) struct Shape {
+pub struct Shape {
     /// Rows of a row group: what a scan prunes and decodes at a time, and what a writer keeps encoded in memory.
     pub row_group_rows: usize,
     /// Rows of a page at most: what the page index prunes.

@@ -1,10 +1,11 @@
 //! The footer of a segment: parsed from a tail whose checksum was right, then held against the table log and schema.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
@@ -21,15 +22,25 @@ pub(super) struct Footer {
     pub blocks: Arc<BlockTable>,
     /// Whether `arrow` has the page indexes.
     has_page_index: bool,
-    /// `arrow` for a decoder that gives text as views.
-    views: OnceLock<ArrowReaderMetadata>,
+    /// The columns that were decoded last.
+    decoded: Mutex<Vec<DecodedColumns>>,
     /// The schema that the columns were last held against, and its Arrow form.
     fits: Mutex<Option<(Arc<TableSchema>, SchemaRef)>>,
 }
 
+/// Columns as a decoder needs them.
+struct DecodedColumns {
+    positions: Vec<usize>,
+    text_views: bool,
+    levels: Arc<FieldLevels>,
+}
+
+/// A scan has those of its predicate, those asked for, and both; several scans may read a segment.
+const DECODED_COLUMNS_MAX: usize = 6;
+
 impl Footer {
     fn new(arrow: ArrowReaderMetadata, blocks: Arc<BlockTable>, has_page_index: bool) -> Footer {
-        Footer { arrow, blocks, has_page_index, views: OnceLock::new(), fits: Mutex::default() }
+        Footer { arrow, blocks, has_page_index, decoded: Mutex::default(), fits: Mutex::default() }
     }
 
     /// Reads and checks the tail, and parses what is in it without the page indexes.
@@ -75,23 +86,29 @@ impl Footer {
         Ok(arrow)
     }
 
-    /// For a decoder that gives text as views, or as it is.
-    pub fn for_decoder(&self, text_views: bool) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
-        if !text_views {
-            return Ok(self.arrow.clone());
+    /// The columns at these positions for a decoder that gives text as views, or as it is. The last few are kept: who looks up
+    /// rows decodes the same columns of many row groups.
+    pub fn levels(&self, positions: &[usize], text_views: bool) -> std::result::Result<Arc<FieldLevels>, ParquetError> {
+        let mut known = self.decoded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_asked = |known: &&DecodedColumns| known.positions == positions && known.text_views == text_views;
+        if let Some(DecodedColumns { levels, .. }) = known.iter().find(is_asked) {
+            return Ok(levels.clone());
         }
-        if let Some(known) = self.views.get() {
-            return Ok(known.clone());
+        let parquet = self.arrow.parquet_schema();
+        let mask = ProjectionMask::roots(parquet, positions.iter().copied());
+        let arrow = if text_views { with_text_views(self.arrow.schema()) } else { self.arrow.schema().clone() };
+        let levels = Arc::new(parquet_to_arrow_field_levels(parquet, mask, Some(arrow.fields()))?);
+        if known.len() == DECODED_COLUMNS_MAX {
+            known.remove(0);
         }
-        let options = ArrowReaderOptions::new().with_schema(with_text_views(self.arrow.schema()));
-        let viewing = ArrowReaderMetadata::try_new(self.arrow.metadata().clone(), options)?;
-        Ok(self.views.get_or_init(|| viewing).clone())
+        known.push(DecodedColumns { positions: positions.to_vec(), text_views, levels: levels.clone() });
+        Ok(levels)
     }
 
     /// Bytes in memory, about.
     pub fn memory_bytes(&self) -> usize {
-        /// Schemas, as Arrow has them, and what holds it all together.
-        const SCHEMA_BYTES_OF_COLUMN: usize = 512;
+        /// Schemas, as Arrow and its decoder have them, and what holds it all together.
+        const SCHEMA_BYTES_OF_COLUMN: usize = 1024;
         let columns = self.arrow.schema().fields().len() * SCHEMA_BYTES_OF_COLUMN;
         self.arrow.metadata().memory_size() + self.blocks.crc32.len() * size_of::<u32>() + columns
     }

@@ -19,6 +19,8 @@ mod zone_map;
 pub use crate::segment_meta::{ColumnBounds, SegmentMeta};
 pub use batches::SegmentScan;
 pub use blocks::BlockTable;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use encoding::Shape;
 pub use encoding::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 pub use footer_cache::FooterCache;
 pub use part::SegmentPart;

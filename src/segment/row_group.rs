@@ -7,7 +7,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{BooleanArray, RecordBatch};
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 use parquet::file::metadata::RowGroupMetaData;
 
@@ -191,11 +190,10 @@ impl RowGroups<'_> {
         }
         let batch_rows = BATCH_BYTES / decoded_row_bytes(group, columns.leaves.iter().copied());
         let batch_rows = usize::try_from(batch_rows).unwrap_or(usize::MAX).clamp(1, self.options.batch_rows);
-        let mask = ProjectionMask::roots(footer.arrow.parquet_schema(), columns.positions.iter().copied());
-        let footer = footer.for_decoder(self.options.text_views);
-        let footer = footer.map_err(|error| parquet_error(self.reader.file.path(), error))?;
-        let wanted = Wanted { row_groups: vec![row_group], columns: mask, selection, batch_rows };
-        let decoder = record_batches(self.input.clone(), &footer, wanted);
+        let levels = footer.levels(&columns.positions, self.options.text_views);
+        let levels = levels.map_err(|error| parquet_error(self.reader.file.path(), error))?;
+        let wanted = Wanted { levels: &levels, row_groups: vec![row_group], selection, batch_rows };
+        let decoder = record_batches(self.input.clone(), footer.arrow.metadata(), wanted);
         let decoder = decoder.map_err(|error| self.input.error_of(error))?;
         Ok(RowGroupRead { source: RowSource::Decoder(Box::new(decoder)), rows_left, rows })
     }

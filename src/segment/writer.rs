@@ -49,7 +49,7 @@ impl SegmentWriter {
     }
 
     /// As `create`, with other sizes of row groups and pages.
-    pub(super) fn create_shaped(
+    pub fn create_shaped(
         fs: &Fs,
         path: &Path,
         name: SegmentName,
