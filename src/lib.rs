@@ -62,6 +62,7 @@
 pub mod backup;
 mod catalog;
 pub mod check;
+mod checked_parquet;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod clock;
@@ -82,7 +83,6 @@ mod interleavings;
 pub mod job;
 mod limits;
 pub mod load;
-mod parquet_pages;
 mod pool;
 mod predicate;
 pub mod progress;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use arrow::datatypes::{DataType as ArrowType, Schema};
 use bytes::Bytes;
 use clap::Args;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
+use crate::checked_parquet::load_metadata;
 use crate::cli::load_format::{Format, FormatArguments};
 use crate::cli::names::TableName;
 use crate::cli::{Ended, Session, output};
@@ -183,9 +184,9 @@ fn create(store: &Store, arguments: &LoadArguments, format: Format) -> Result<(T
 
 fn parquet_schema(file: &Path) -> Result<Schema> {
     let bytes: Bytes = Fs::os().map(file)?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
+    let metadata = load_metadata(&bytes, ArrowReaderOptions::new())
         .map_err(|error| Error::invalid(format!("{} is no Parquet file: {error}", file.display())))?;
-    Ok(reader.schema().as_ref().clone())
+    Ok(metadata.schema().as_ref().clone())
 }
 
 fn csv_schema(arguments: &LoadArguments) -> Result<Schema> {

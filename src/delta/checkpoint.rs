@@ -16,16 +16,16 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Int32Type, Int64Type, Schema};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
+use crate::checked_parquet::{Wanted, all_columns, load_metadata, record_batches};
 use crate::delta::Action;
 use crate::delta::metadata::{ConfigurationWire, FormatWire, MetadataWire};
 use crate::delta::wire::{AddWire, DomainWire, Empty, ProtocolWire, TagsWire, TxnWire, Wire};
 use crate::error::{Error, Result};
-use crate::parquet_pages::{Wanted, all_columns, record_batches};
 use crate::segment_meta::SegmentMeta;
 
 /// The bytes of a checkpoint of the given state: protocol, metadata, partitions, next partition id, adds, labels; no
@@ -64,7 +64,7 @@ pub fn decode_checkpoint(bytes: Vec<u8>, file: &str) -> Result<Vec<Action>> {
 
 fn decode(bytes: Vec<u8>) -> Result<Vec<Action>> {
     let bytes = Bytes::from(bytes);
-    let metadata = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new()).map_err(damaged_parquet)?;
+    let metadata = load_metadata(&bytes, ArrowReaderOptions::new()).map_err(damaged_parquet)?;
     let expected = to_batch(&[])?.schema();
     check_known(metadata.schema().fields(), expected.fields(), "")?;
     if metadata.schema().fields() != expected.fields() {

@@ -12,12 +12,12 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::Type;
 
+use crate::checked_parquet::{Wanted, all_columns, load_metadata, record_batches};
 use crate::error::{Error, Result};
 use crate::fs::{FileReader, Fs};
 use crate::load::convert::Converter;
 use crate::load::defaults::Defaults;
 use crate::load::pieces::rows_at_once;
-use crate::parquet_pages::{Wanted, all_columns, record_batches};
 use crate::schema::TableSchema;
 use crate::segment::decoded_row_bytes;
 
@@ -56,7 +56,7 @@ impl ParquetFile {
         defaults: &Defaults,
     ) -> Result<ParquetFile> {
         let chunks = Chunks(Arc::new(fs.open(path)?));
-        let metadata = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new())
+        let metadata = load_metadata(&chunks, ArrowReaderOptions::new())
             .and_then(read_as_the_table_keeps)
             .map_err(|error| unreadable(path, error))?;
         let input = path.display().to_string();

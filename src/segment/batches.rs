@@ -126,7 +126,7 @@ impl SegmentScan {
     fn decode(&self, row_group: usize, current: &mut RowGroupRead) -> Result<RecordBatch> {
         let expected = current.rows_left;
         let batch = match &mut current.source {
-            RowSource::Decoder(decoder) => match self.opener().next_of(decoder, row_group)? {
+            RowSource::Decoder(decoder) => match self.opener().next_of(decoder)? {
                 Some(batch) => batch,
                 None => return Err(self.opener().row_count_error(row_group, 0, expected)),
             },

@@ -9,6 +9,7 @@ use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels}
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use crate::checked_parquet::{caught, check_footer, check_page_indexes};
 use crate::error::{Error, Result};
 use crate::schema::{TableSchema, with_text_views};
 use crate::segment::BlockTable;
@@ -49,12 +50,17 @@ impl Footer {
         let tail = raw.tail_bytes(meta.tail)?;
         let offset = meta.tail.offset;
         let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
-        reader.try_parse_sized(&tail, raw.size_bytes).map_err(|error| parquet_error(path, error))?;
-        let metadata = reader.finish().map_err(|error| parquet_error(path, error))?;
+        let parsed = check_footer(&tail).and_then(|()| {
+            caught(|| {
+                reader.try_parse_sized(&tail, raw.size_bytes)?;
+                reader.finish()
+            })
+        });
+        let metadata = parsed.map_err(|error| parquet_error(path, error))?;
         check_rows(path, &metadata, meta)?;
         check_ranges(path, &metadata, offset)?;
         let blocks = block_table(path, &metadata, offset)?;
-        let arrow = to_arrow(metadata).map_err(|error| parquet_error(path, error))?;
+        let arrow = caught(|| to_arrow(metadata)).map_err(|error| parquet_error(path, error))?;
         Ok(Footer::new(arrow, Arc::new(blocks), false))
     }
 
@@ -67,7 +73,12 @@ impl Footer {
         let tail = file.tail_bytes()?;
         let mut reader = ParquetMetaDataReader::new_with_metadata(ParquetMetaData::clone(self.arrow.metadata()))
             .with_page_index_policy(PageIndexPolicy::Optional);
-        let parsed = reader.read_page_indexes_sized(&tail, file.size_bytes()).and_then(|()| to_arrow(reader.finish()?));
+        let parsed = check_page_indexes(self.arrow.metadata(), &tail, file.size_bytes()).and_then(|()| {
+            caught(|| {
+                reader.read_page_indexes_sized(&tail, file.size_bytes())?;
+                to_arrow(reader.finish()?)
+            })
+        });
         let arrow = parsed.map_err(|error| parquet_error(file.path(), error))?;
         Ok(Some(Footer::new(arrow, self.blocks.clone(), true)))
     }

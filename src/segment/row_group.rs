@@ -3,16 +3,15 @@
 //! While a predicate keeps few rows, its columns are decoded first, and the others only for the rows to keep: pages
 //! without any are not touched. When it keeps many, that would decode the same and visit every row twice.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
 use parquet::file::metadata::RowGroupMetaData;
 
+use crate::checked_parquet::{Wanted, caught, record_batches};
 use crate::error::{Error, Result};
 use crate::id::ColumnId;
-use crate::parquet_pages::{Wanted, record_batches};
 use crate::predicate::BoundPredicate;
 use crate::segment::SegmentReader;
 use crate::segment::file::ScanInput;
@@ -88,7 +87,8 @@ impl RowGroups<'_> {
             return self.read(footer, row_group, &self.columns.wanted, None, Rows::All).map(Some);
         };
         let failed = |error| self.input.error_of(error);
-        match match_row_group(&footer.arrow, &self.reader.schema, predicate, row_group).map_err(failed)? {
+        let schema = &self.reader.schema;
+        match caught(|| match_row_group(&footer.arrow, schema, predicate, row_group)).map_err(failed)? {
             RowGroupMatch::None => {
                 counters.row_groups_pruned.fetch_add(1, Ordering::Relaxed);
                 return Ok(None);
@@ -99,7 +99,7 @@ impl RowGroups<'_> {
             RowGroupMatch::Some => {}
         }
         let footer = self.reader.page_index()?;
-        let pages = select_pages(&footer.arrow, &self.reader.schema, predicate, row_group).map_err(failed)?;
+        let pages = caught(|| select_pages(&footer.arrow, schema, predicate, row_group)).map_err(failed)?;
         counters.pages.fetch_add(pages.pages, Ordering::Relaxed);
         counters.pages_pruned.fetch_add(pages.pages_pruned, Ordering::Relaxed);
         if pages.rows.as_ref().is_some_and(|selection| !selection.selects_any()) {
@@ -140,7 +140,7 @@ impl RowGroups<'_> {
         let mut kept: Vec<BooleanArray> = Vec::new();
         let mut found = 0;
         if let RowSource::Decoder(mut decoder) = read.source {
-            while let Some(batch) = self.next_of(&mut decoder, row_group)? {
+            while let Some(batch) = self.next_of(&mut decoder)? {
                 found += batch.num_rows() as u64;
                 let rows = predicate.evaluate(&batch, &tested.ids)?;
                 self.count(batch.num_rows(), rows.true_count());
@@ -157,16 +157,9 @@ impl RowGroups<'_> {
         })
     }
 
-    /// The next rows of a decoder, which is not used again after an error. `parquet` panics on some pages that do not fit each
-    /// other, which only a forged file has.
-    pub fn next_of(&self, decoder: &mut ParquetRecordBatchReader, row_group: usize) -> Result<Option<RecordBatch>> {
-        match catch_unwind(AssertUnwindSafe(|| decoder.next())) {
-            Ok(next) => next.transpose().map_err(|error| self.input.error_of(error)),
-            Err(_) => Err(Error::corrupt(format!(
-                "segment {}: the pages of row group {row_group} do not fit",
-                self.reader.file.path().display()
-            ))),
-        }
+    /// The next rows of a decoder, which is not used again after an error.
+    pub fn next_of(&self, decoder: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>> {
+        caught(|| decoder.next().transpose()).map_err(|error| self.input.error_of(error))
     }
 
     /// Counts rows that were decoded and how many of them are kept.
@@ -193,7 +186,7 @@ impl RowGroups<'_> {
         let levels = footer.levels(&columns.positions, self.options.text_views);
         let levels = levels.map_err(|error| parquet_error(self.reader.file.path(), error))?;
         let wanted = Wanted { levels: &levels, row_groups: vec![row_group], selection, batch_rows };
-        let decoder = record_batches(self.input.clone(), footer.arrow.metadata(), wanted);
+        let decoder = caught(|| record_batches(self.input.clone(), footer.arrow.metadata(), wanted));
         let decoder = decoder.map_err(|error| self.input.error_of(error))?;
         Ok(RowGroupRead { source: RowSource::Decoder(Box::new(decoder)), rows_left, rows })
     }

@@ -1,17 +1,28 @@
-//! Row groups of a Parquet file whose pages are looked at before they are decoded: the `parquet` crate sets aside room for as many
-//! values as the header of a dictionary claims, whatever its page has.
+//! Parquet files whose footers and pages are looked at before they are decoded: the `parquet` crate sets aside room for as many row
+//! groups, bytes and values as they claim, whatever they have.
 
+mod chunk;
+mod headers;
+#[cfg(test)]
+mod tests;
+mod thrift;
+mod values;
+
+pub use headers::{check_footer, check_page_indexes, load_metadata};
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, RowGroups, RowSelection};
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
-use parquet::basic::Type;
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
-use parquet::schema::types::ColumnDescriptor;
+
+use crate::checked_parquet::chunk::CheckedChunk;
+use crate::checked_parquet::values::{Expected, check};
 
 /// What is decoded of a file.
 pub struct Wanted<'a> {
@@ -41,6 +52,13 @@ pub fn record_batches<T: ChunkReader + 'static>(
     // Room is made for a whole batch.
     let batch_rows = batch_rows.min(groups.num_rows());
     ParquetRecordBatchReader::try_new_with_row_groups(levels, &groups, batch_rows, selection)
+}
+
+/// The result of work with `parquet`, which panics on some files whose parts do not fit each other. Only forged ones do that. What
+/// panicked must not be used again.
+pub fn caught<T, E: From<ParquetError>>(work: impl FnOnce() -> std::result::Result<T, E>) -> std::result::Result<T, E> {
+    let damaged = || ParquetError::General("its parts do not fit each other".to_owned());
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(damaged().into()))
 }
 
 struct CheckedRowGroups<T: ChunkReader> {
@@ -86,9 +104,10 @@ impl<T: ChunkReader + 'static> Iterator for ColumnChunks<T> {
         let rows = usize::try_from(group.num_rows()).unwrap_or(0);
         let of_group = self.metadata.offset_index().and_then(|groups| groups.get(index));
         let places = of_group.and_then(|columns| columns.get(self.column)).map(|column| column.page_locations.clone());
-        let pages = SerializedPageReader::new(self.file.clone(), chunk, rows, places);
-        let value_bytes = least_bytes(chunk.column_descr());
-        Some(pages.map(|pages| Box::new(CheckedPages { pages, value_bytes }) as Box<dyn PageReader>))
+        let file = CheckedChunk::new(self.file.clone(), chunk.compression(), places.is_some());
+        let pages = SerializedPageReader::new(Arc::new(file), chunk, rows, places);
+        let expected = Expected::new(group, chunk);
+        Some(pages.map(|pages| Box::new(CheckedPages { pages, expected }) as Box<dyn PageReader>))
     }
 }
 
@@ -96,14 +115,14 @@ impl<T: ChunkReader + 'static> PageIterator for ColumnChunks<T> {}
 
 /// The pages of a column chunk.
 struct CheckedPages<T: ChunkReader> {
-    pages: SerializedPageReader<T>,
-    value_bytes: usize,
+    pages: SerializedPageReader<CheckedChunk<T>>,
+    expected: Expected,
 }
 
 impl<T: ChunkReader + 'static> PageReader for CheckedPages<T> {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let page = self.pages.get_next_page()?;
-        page.as_ref().map_or(Ok(()), |page| check(page, self.value_bytes))?;
+        page.as_ref().map_or(Ok(()), |page| check(page, &self.expected))?;
         Ok(page)
     }
 
@@ -125,28 +144,5 @@ impl<T: ChunkReader + 'static> Iterator for CheckedPages<T> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.get_next_page().transpose()
-    }
-}
-
-fn check(page: &Page, value_bytes: usize) -> Result<()> {
-    let Page::DictionaryPage { buf, num_values, .. } = page else { return Ok(()) };
-    match (*num_values as usize).checked_mul(value_bytes) {
-        Some(bytes) if bytes <= buf.len() => Ok(()),
-        _ => Err(ParquetError::General(format!(
-            "a dictionary of {num_values} values of at least {value_bytes} bytes has {} bytes",
-            buf.len()
-        ))),
-    }
-}
-
-/// Of a value in a dictionary, whose encoding is always PLAIN.
-fn least_bytes(column: &ColumnDescriptor) -> usize {
-    match column.physical_type() {
-        Type::BOOLEAN => 1,
-        // A byte array has its length before it.
-        Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY => 4,
-        Type::INT64 | Type::DOUBLE => 8,
-        Type::INT96 => 12,
-        Type::FIXED_LEN_BYTE_ARRAY => usize::try_from(column.type_length()).unwrap_or(0).max(1),
     }
 }

@@ -1,0 +1,218 @@
+//! Footers and page headers as Parquet defines them, and what they may claim.
+//!
+//! Source: `src/main/thrift/parquet.thrift` of the Parquet format.
+
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::ChunkReader;
+
+use crate::checked_parquet::caught;
+use crate::checked_parquet::thrift::Kind::{Binary, Bool, Double, I8, I16, I32, I64, List, Struct};
+use crate::checked_parquet::thrift::{Fields, Found, walk};
+
+/// They are numbered with 16 bits.
+const ROW_GROUPS_MAX: usize = i16::MAX as usize;
+/// After the footer: its length and `PAR1`.
+const END_BYTES: usize = 8;
+
+const FILE_METADATA: &Fields = &[
+    (1, I32),
+    (2, List(&Struct(SCHEMA_ELEMENT))),
+    (3, I64),
+    (ROW_GROUPS, List(&Struct(ROW_GROUP))),
+    (5, List(&Struct(&[(1, Binary), (2, Binary)]))),
+    (6, Binary),
+    (7, List(&Struct(&[(1, Struct(&[]))]))),
+];
+const ROW_GROUPS: i16 = 4;
+
+const SCHEMA_ELEMENT: &Fields = &[
+    (1, I32),
+    (2, I32),
+    (3, I32),
+    (4, Binary),
+    (5, I32),
+    (6, I32),
+    (7, I32),
+    (8, I32),
+    (9, I32),
+    (10, Struct(LOGICAL_TYPE)),
+];
+
+const LOGICAL_TYPE: &Fields = &[
+    (1, Struct(&[])),
+    (2, Struct(&[])),
+    (3, Struct(&[])),
+    (4, Struct(&[])),
+    (5, Struct(&[(1, I32), (2, I32)])),
+    (6, Struct(&[])),
+    (7, Struct(TIME)),
+    (8, Struct(TIME)),
+    (10, Struct(&[(1, I8), (2, Bool)])),
+    (11, Struct(&[])),
+    (12, Struct(&[])),
+    (13, Struct(&[])),
+    (14, Struct(&[])),
+    (15, Struct(&[])),
+    (16, Struct(&[(1, I8)])),
+    (17, Struct(&[(1, Binary)])),
+    (18, Struct(&[(1, Binary), (2, I32)])),
+];
+
+const TIME: &Fields = &[(1, Bool), (2, Struct(&[(1, Struct(&[])), (2, Struct(&[])), (3, Struct(&[]))]))];
+
+const ROW_GROUP: &Fields = &[
+    (1, List(&Struct(COLUMN_CHUNK))),
+    (2, I64),
+    (3, I64),
+    (4, List(&Struct(&[(1, I32), (2, Bool), (3, Bool)]))),
+    (5, I64),
+    (6, I64),
+    (7, I16),
+];
+
+const COLUMN_CHUNK: &Fields =
+    &[(1, Binary), (2, I64), (3, Struct(COLUMN_METADATA)), (4, I64), (5, I32), (6, I64), (7, I32)];
+
+const COLUMN_METADATA: &Fields = &[
+    (1, I32),
+    (2, List(&I32)),
+    (3, List(&Binary)),
+    (4, I32),
+    (5, I64),
+    (6, I64),
+    (7, I64),
+    (8, List(&Struct(&[(1, Binary), (2, Binary)]))),
+    (9, I64),
+    (10, I64),
+    (11, I64),
+    (12, Struct(STATISTICS)),
+    (13, List(&Struct(&[(1, I32), (2, I32), (3, I32)]))),
+    (14, I64),
+    (15, I32),
+    (16, Struct(&[(1, I64), (2, List(&I64)), (3, List(&I64))])),
+    (17, Struct(&[(1, Struct(BOUNDING_BOX)), (2, List(&I32))])),
+];
+
+const STATISTICS: &Fields =
+    &[(1, Binary), (2, Binary), (3, I64), (4, I64), (5, Binary), (6, Binary), (7, Bool), (8, Bool)];
+
+const BOUNDING_BOX: &Fields =
+    &[(1, Double), (2, Double), (3, Double), (4, Double), (5, Double), (6, Double), (7, Double), (8, Double)];
+
+/// Without the statistics, which `parquet` passes over.
+const PAGE_HEADER: &Fields = &[
+    (1, I32),
+    (UNCOMPRESSED_SIZE, I32),
+    (3, I32),
+    (4, I32),
+    (5, Struct(&[(1, I32), (2, I32), (3, I32), (4, I32)])),
+    (6, Struct(&[])),
+    (7, Struct(&[(1, I32), (2, I32), (3, Bool)])),
+    (DATA_PAGE_V2, Struct(&[(1, I32), (2, I32), (3, I32), (4, I32), (LEVELS[0], I32), (LEVELS[1], I32), (7, Bool)])),
+];
+const UNCOMPRESSED_SIZE: i16 = 2;
+const DATA_PAGE_V2: i16 = 8;
+const LEVELS: [i16; 2] = [5, 6];
+
+const OFFSET_INDEX: &Fields = &[(1, List(&Struct(&[(1, I64), (2, I32), (3, I64)]))), (2, List(&I64))];
+
+const COLUMN_INDEX: &Fields = &[
+    (1, List(&Bool)),
+    (2, List(&Binary)),
+    (3, List(&Binary)),
+    (4, I32),
+    (5, List(&I64)),
+    (6, List(&I64)),
+    (7, List(&I64)),
+];
+
+/// What matters of a page header.
+#[derive(Default)]
+pub(super) struct PageSizes {
+    /// Bytes of the page when it is decompressed, as the header claims; never negative.
+    pub uncompressed: u64,
+    /// Bytes of levels before what is compressed.
+    pub levels: u64,
+}
+
+/// Reads a page header, and gives what follows it.
+pub(super) fn page_sizes(bytes: &[u8]) -> Result<(PageSizes, &[u8])> {
+    let mut sizes = PageSizes::default();
+    let rest = walk(bytes, PAGE_HEADER, &mut |place, found| {
+        let Found::Int(value) = found else { return };
+        let value = u64::try_from(value).unwrap_or(0);
+        match place {
+            // Given twice, either may be taken.
+            (0, UNCOMPRESSED_SIZE) => sizes.uncompressed = sizes.uncompressed.max(value),
+            (DATA_PAGE_V2, id) if LEVELS.contains(&id) => sizes.levels += value,
+            _ => {}
+        }
+    })?;
+    Ok((sizes, rest))
+}
+
+/// Looks at the footer at the end of these bytes, before `parquet` makes room for all that it claims to list. Where there is no
+/// footer, that is for `parquet` to say.
+pub fn check_footer(bytes: &[u8]) -> Result<()> {
+    let Some((bytes, end)) = bytes.split_last_chunk::<END_BYTES>() else { return Ok(()) };
+    let Some(start) = footer_bytes(end).and_then(|length| bytes.len().checked_sub(length)) else { return Ok(()) };
+    let mut row_groups = 0;
+    walk(&bytes[start..], FILE_METADATA, &mut |place, found| {
+        if let (Found::List(count), (0, ROW_GROUPS)) = (found, place) {
+            row_groups = row_groups.max(count);
+        }
+    })?;
+    match row_groups {
+        0..=ROW_GROUPS_MAX => Ok(()),
+        _ => Err(ParquetError::General(format!("{row_groups} row groups, at most {ROW_GROUPS_MAX} can be numbered"))),
+    }
+}
+
+/// Looks at the page indexes that a footer tells of, all of which must be in these bytes, the last ones of so many.
+pub fn check_page_indexes(metadata: &ParquetMetaData, end: &[u8], file_bytes: u64) -> Result<()> {
+    for chunk in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+        for (offset, length, fields) in [
+            (chunk.offset_index_offset(), chunk.offset_index_length(), OFFSET_INDEX),
+            (chunk.column_index_offset(), chunk.column_index_length(), COLUMN_INDEX),
+        ] {
+            let (Some(offset), Some(length)) = (offset, length) else { continue };
+            let before = file_bytes.saturating_sub(end.len() as u64);
+            let start = u64::try_from(offset).ok().and_then(|offset| offset.checked_sub(before));
+            let start = start.and_then(|start| usize::try_from(start).ok());
+            let index =
+                start.and_then(|start| end.get(start..)).and_then(|rest| rest.get(..usize::try_from(length).ok()?));
+            let index = index.ok_or_else(|| {
+                ParquetError::General(format!(
+                    "a page index of {length} bytes at {offset}, which is not where they are"
+                ))
+            })?;
+            walk(index, fields, &mut |_, _| {})?;
+        }
+    }
+    Ok(())
+}
+
+/// The metadata of a file whose footer was looked at.
+pub fn load_metadata<T: ChunkReader>(file: &T, options: ArrowReaderOptions) -> Result<ArrowReaderMetadata> {
+    check_footer(&end_of(file)?)?;
+    caught(|| ArrowReaderMetadata::load(file, options))
+}
+
+/// The footer and what follows it; nothing of a file that is too short for it.
+fn end_of<T: ChunkReader>(file: &T) -> Result<Bytes> {
+    let read = |bytes: usize| match file.len().checked_sub(bytes as u64) {
+        Some(start) => file.get_bytes(start, bytes),
+        None => Ok(Bytes::new()),
+    };
+    let end = read(END_BYTES)?;
+    let length = end.as_ref().try_into().ok().and_then(footer_bytes);
+    length.map_or(Ok(Bytes::new()), |length| read(length + END_BYTES))
+}
+
+fn footer_bytes(end: &[u8; END_BYTES]) -> Option<usize> {
+    let [length @ .., _, _, _, _] = end;
+    end.ends_with(b"PAR1").then(|| u32::from_le_bytes(*length) as usize)
+}

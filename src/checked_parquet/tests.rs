@@ -1,0 +1,213 @@
+#![allow(clippy::unwrap_used)]
+
+use arrow::array::{ArrayRef, Int64Array, Int64Builder, ListBuilder, RecordBatch, StringArray};
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
+use parquet::basic::{Compression, Encoding};
+use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::properties::{WriterProperties, WriterVersion};
+
+use super::*;
+use crate::checked_parquet::headers::page_sizes;
+
+const ROWS: usize = 3000;
+
+fn rows() -> RecordBatch {
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter((0..ROWS).map(|row| (row % 5 > 0).then_some(row as i64))));
+    let text = |row: usize| (!row.is_multiple_of(7)).then(|| format!("{} text {row}", "x".repeat(row % 11)));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter((0..ROWS).map(text)));
+    let mut lists = ListBuilder::new(Int64Builder::new());
+    for row in 0..ROWS {
+        (0..row % 4).for_each(|value| lists.values().append_value(value as i64));
+        lists.append(row % 9 > 0);
+    }
+    RecordBatch::try_from_iter([("id", ids), ("text", texts), ("list", Arc::new(lists.finish()))]).unwrap()
+}
+
+fn file(rows: &RecordBatch, properties: WriterProperties) -> Bytes {
+    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties)).unwrap();
+    writer.write(rows).unwrap();
+    writer.into_inner().unwrap().into()
+}
+
+fn read(file: &Bytes, index: PageIndexPolicy, selection: Option<RowSelection>) -> Result<RecordBatch> {
+    let metadata = load_metadata(file, ArrowReaderOptions::new().with_page_index_policy(index))?;
+    let levels = all_columns(&metadata)?;
+    let row_groups = (0..metadata.metadata().num_row_groups()).collect();
+    let wanted = Wanted { levels: &levels, row_groups, selection, batch_rows: 500 };
+    let batches = record_batches(file.clone(), metadata.metadata(), wanted)?.collect::<Result<Vec<_>, _>>()?;
+    Ok(arrow::compute::concat_batches(metadata.schema(), &batches)?)
+}
+
+fn all_properties() -> Vec<WriterProperties> {
+    let mut all = Vec::new();
+    let codecs = [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::LZ4_RAW,
+        Compression::GZIP(Default::default()),
+        Compression::ZSTD(Default::default()),
+    ];
+    let encodings = [Encoding::PLAIN, Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY];
+    for (codec, encoding) in codecs.into_iter().flat_map(|codec| encodings.map(|encoding| (codec, encoding))) {
+        for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+            let builder = WriterProperties::builder()
+                .set_compression(codec)
+                .set_writer_version(version)
+                .set_data_page_row_count_limit(300)
+                .set_write_batch_size(100)
+                .set_max_row_group_row_count(Some(ROWS / 2));
+            all.push(builder.clone().build());
+            let text = parquet::schema::types::ColumnPath::from("text");
+            all.push(builder.set_dictionary_enabled(false).set_column_encoding(text, encoding).build());
+        }
+    }
+    all
+}
+
+#[test]
+fn sound_files_are_read_in_every_codec_and_encoding_with_and_without_their_page_index() {
+    let rows = rows();
+    let skipped = RowSelection::from(vec![RowSelector::skip(1000), RowSelector::select(700), RowSelector::skip(1300)]);
+    for properties in all_properties() {
+        let file = file(&rows, properties);
+        for index in [PageIndexPolicy::Skip, PageIndexPolicy::Required] {
+            assert_eq!(read(&file, index, None).unwrap(), rows);
+            assert_eq!(read(&file, index, Some(skipped.clone())).unwrap(), rows.slice(1000, 700));
+        }
+    }
+}
+
+/// A file of one column of one text, over and over, without a dictionary.
+fn repeated(text: &str, count: usize, codec: Compression) -> (RecordBatch, Bytes) {
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, count)));
+    let rows = RecordBatch::try_from_iter([("text", texts)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_compression(codec)
+        .set_dictionary_enabled(false)
+        .set_data_page_size_limit(1 << 30)
+        .set_write_batch_size(count)
+        .build();
+    let file = file(&rows, properties);
+    (rows, file)
+}
+
+#[test]
+fn a_page_that_becomes_very_many_times_its_bytes_is_read() {
+    for codec in [Compression::ZSTD(Default::default()), Compression::GZIP(Default::default()), Compression::LZ4_RAW] {
+        let (rows, file) = repeated(&"x".repeat(1 << 20), 20, codec);
+        assert!(file.len() < (20 << 20) / 64, "{codec}: {}", file.len());
+        assert_eq!(read(&file, PageIndexPolicy::Skip, None).unwrap(), rows, "{codec}");
+    }
+}
+
+/// The file with the first page's header claiming another decompressed size of as many bytes in the header.
+fn with_size(file: &Bytes, size: u32) -> Bytes {
+    let at = 4;
+    let (before, _) = page_sizes(&file[at..]).unwrap();
+    // The type of the page, then the size: field headers of a byte each, numbers in zigzag.
+    let length = (1..=5).find(|length| before.uncompressed * 2 < 1 << (7 * length)).unwrap();
+    let size_at = at + 3;
+    assert_eq!(file[size_at - 1], 0x15);
+    let mut changed = file[..size_at].to_vec();
+    for byte in 0..length {
+        let more = if byte + 1 < length { 0x80 } else { 0 };
+        changed.push(((u64::from(size) * 2) >> (7 * byte)) as u8 & 0x7f | more);
+    }
+    changed.extend_from_slice(&file[size_at + length..]);
+    assert_eq!(page_sizes(&changed[at..]).unwrap().0.uncompressed, u64::from(size));
+    changed.into()
+}
+
+#[test]
+fn a_page_that_claims_to_become_more_than_it_has_is_refused() {
+    let codecs = [
+        (Compression::ZSTD(Default::default()), 20),
+        (Compression::GZIP(Default::default()), 20),
+        (Compression::SNAPPY, 2),
+        (Compression::LZ4_RAW, 2),
+    ];
+    for (codec, count) in codecs {
+        let (_, file) = repeated(&"x".repeat(1 << 20), count, codec);
+        for index in [PageIndexPolicy::Skip, PageIndexPolicy::Required] {
+            let error = read(&with_size(&file, 134_000_000), index, None).unwrap_err().to_string();
+            assert!(error.contains("claims to become 134000000 bytes"), "{codec}: {error}");
+        }
+    }
+}
+
+/// A data page of texts with these bytes.
+fn page(bytes: &[u8], num_values: u32, encoding: Encoding) -> Page {
+    let levels = Encoding::RLE;
+    Page::DataPage {
+        buf: bytes.to_vec().into(),
+        num_values,
+        encoding,
+        def_level_encoding: levels,
+        rep_level_encoding: levels,
+        statistics: None,
+    }
+}
+
+#[test]
+fn values_are_not_more_than_the_page_or_its_row_group_has() {
+    let file = file(&rows(), WriterProperties::default());
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+    let group = metadata.metadata().row_group(0);
+    let expected = Expected::new(group, group.column(1));
+    // Texts may be NULL: definition levels, of no bytes here, come first. Then 128 numbers in a block, 4 miniblocks, and how many.
+    let levels = [0, 0, 0, 0];
+    let lengths = |count: &[u8]| [&[0x80, 0x01, 4][..], count, &[0]].concat();
+    let check = |bytes: &[u8], encoding| check(&page(bytes, 100, encoding), &expected);
+    let told = |result: Result<()>| result.unwrap_err().to_string();
+    let (plain, few, many) = (Encoding::DELTA_LENGTH_BYTE_ARRAY, lengths(&[1]), lengths(&[0xff, 0xff, 0xff, 0x7f]));
+
+    check(&[&levels[..], &few].concat(), plain).unwrap();
+    let error = told(check(&[&levels[..], &many].concat(), plain));
+    assert!(error.contains("268435455 lengths in a page of 100 values"), "{error}");
+    check(&[&levels[..], &few, &few].concat(), Encoding::DELTA_BYTE_ARRAY).unwrap();
+    let error = told(check(&[&levels[..], &few, &many].concat(), Encoding::DELTA_BYTE_ARRAY));
+    assert!(error.contains("268435455 lengths"), "{error}");
+    // A block of 2 numbers: the least difference, four widths, and the numbers of the one miniblock that is needed.
+    let two = [&lengths(&[2])[..], &[0, 8, 0, 0, 0], &[0; 32]].concat();
+    check(&[&levels[..], &two, &few].concat(), Encoding::DELTA_BYTE_ARRAY).unwrap();
+    assert!(
+        told(check(&[&levels[..], &two, &many].concat(), Encoding::DELTA_BYTE_ARRAY)).contains("268435455 lengths")
+    );
+    assert!(told(check(&[&levels[..], &two[..10]].concat(), Encoding::DELTA_BYTE_ARRAY)).contains("ends"));
+    assert!(told(check(&[9, 0, 0, 0], plain)).contains("ends"));
+
+    let error = told(super::check(&page(&[], 3001, Encoding::PLAIN), &expected));
+    assert!(error.contains("3001 values in a row group of fewer rows"), "{error}");
+}
+
+/// Footer bytes with their length and magic.
+fn footer(metadata: &[u8]) -> Vec<u8> {
+    [metadata, &(metadata.len() as u32).to_le_bytes(), b"PAR1"].concat()
+}
+
+#[test]
+fn a_footer_lists_no_more_than_it_has() {
+    let told = |bytes: &[u8]| check_footer(&footer(bytes)).unwrap_err().to_string();
+    let version = [0x15, 0x02];
+    // Field 4, a list of structures of 2^31 - 1 elements.
+    let error = told(&[&version[..], &[0x39, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07, 0]].concat());
+    assert!(error.contains("2147483647 elements in 1 bytes"), "{error}");
+    // As many as there are bytes are too many row groups.
+    let groups = [&[0x39, 0xfc, 0x80, 0x80, 0x02][..], &[0; 32_768], &[0]].concat();
+    assert!(told(&[&version[..], &groups].concat()).contains("32768 row groups"));
+    // What says to be of another type would be read as another one.
+    assert!(told(&[0x18, 0x01, 0x00, 0]).contains("field 1 of a structure has the type 8"));
+    // Fields that nobody knows are passed over: a structure, a list of lists of truth values, a map, a text, an id of its own.
+    let unknown =
+        [0xfc, 0x15, 0x02, 0, 0x19, 0x29, 0x21, 0x01, 0x1b, 1, 0x58, 2, 1, b'x', 0x18, 1, b'x', 0x05, 0xc8, 0x01, 2, 0];
+    check_footer(&footer(&[&version[..], &unknown].concat())).unwrap();
+    assert!(told(&[&version[..], &[0xf9, 0xf1, 0xff, 0xff, 0x03]].concat()).contains("elements"));
+    assert!(told(&[&version[..], &[0xfc; 40]].concat()).contains("nested too deeply"));
+    assert!(told(&[0x15]).contains("ends early"));
+    // No footer at all is for the library to say.
+    check_footer(b"PAR1").unwrap();
+    check_footer(b"not a Parquet file").unwrap();
+    assert!(load_metadata(&Bytes::from_static(b"PAR1"), ArrowReaderOptions::new()).is_err());
+}
