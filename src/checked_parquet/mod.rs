@@ -13,6 +13,8 @@ pub use headers::{check_footer, check_page_indexes, load_metadata};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, RowGroups, RowSelection};
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
@@ -46,12 +48,27 @@ pub fn record_batches<T: ChunkReader + 'static>(
     file: T,
     metadata: &Arc<ParquetMetaData>,
     wanted: Wanted<'_>,
-) -> Result<ParquetRecordBatchReader> {
+) -> Result<Batches> {
     let Wanted { levels, row_groups, selection, batch_rows } = wanted;
     let groups = CheckedRowGroups { file: Arc::new(file), metadata: metadata.clone(), row_groups };
     // Room is made for a whole batch.
     let batch_rows = batch_rows.min(groups.num_rows());
-    ParquetRecordBatchReader::try_new_with_row_groups(levels, &groups, batch_rows, selection)
+    let reader = caught(|| ParquetRecordBatchReader::try_new_with_row_groups(levels, &groups, batch_rows, selection))?;
+    Ok(Batches(Some(reader)))
+}
+
+/// Decoded batches; none after an error.
+pub struct Batches(Option<ParquetRecordBatchReader>);
+
+impl Iterator for Batches {
+    type Item = std::result::Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut reader = self.0.take()?;
+        let next = caught(|| reader.next().transpose()).transpose()?;
+        self.0 = next.is_ok().then_some(reader);
+        Some(next)
+    }
 }
 
 /// The result of work with `parquet`, which panics on some files whose parts do not fit each other. Only forged ones do that. What

@@ -5,7 +5,6 @@
 //! always give the same bytes.
 
 use std::collections::BTreeMap;
-use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -55,11 +54,7 @@ const BATCH_ROWS: usize = 1024;
 
 /// The actions of a checkpoint whose digest the caller has checked; `file` is its name for errors.
 pub fn decode_checkpoint(bytes: Vec<u8>, file: &str) -> Result<Vec<Action>> {
-    // The reader of MAP columns in `parquet` panics on entries without keys, which only a forged file has.
-    let decoded = catch_unwind(|| decode(bytes)).unwrap_or_else(|_| {
-        Err(Error::corrupt("it is not a readable Parquet file: its columns do not fit each other"))
-    });
-    decoded.map_err(|error| error.context(file))
+    decode(bytes).map_err(|error| error.context(file))
 }
 
 fn decode(bytes: Vec<u8>) -> Result<Vec<Action>> {

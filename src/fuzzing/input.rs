@@ -1,4 +1,4 @@
-//! Files to load, of every format but Parquet, whose decoder segments try.
+//! Files to load, of every format.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +45,11 @@ pub fn json_lines(bytes: &[u8]) {
 /// An Arrow IPC file, or a stream of it.
 pub fn arrow_ipc(bytes: &[u8]) {
     load(bytes, LoadSource::Ipc);
+}
+
+/// A Parquet file.
+pub fn parquet(bytes: &[u8]) {
+    load(bytes, LoadSource::Parquet);
 }
 
 /// The text of a nested value, after one byte that decides its type.

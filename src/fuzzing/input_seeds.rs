@@ -10,6 +10,10 @@ use arrow::datatypes::{Field, Int8Type, Int32Type};
 use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{WriterProperties, WriterVersion};
 
 use crate::error::{Error, Result};
 use crate::fuzzing::Seed;
@@ -65,7 +69,32 @@ pub fn seeds() -> Result<Vec<Seed>> {
             seeds.push(Seed { target: "arrow_ipc", bytes });
         }
     }
+    for codec in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(Default::default())] {
+        for (version, encoding) in [
+            (WriterVersion::PARQUET_1_0, Encoding::DELTA_LENGTH_BYTE_ARRAY),
+            (WriterVersion::PARQUET_2_0, Encoding::DELTA_BYTE_ARRAY),
+        ] {
+            let properties = WriterProperties::builder().set_compression(codec).set_writer_version(version);
+            let properties = properties
+                .set_column_encoding("name".into(), encoding)
+                .set_column_dictionary_enabled("name".into(), false)
+                .build();
+            seeds.push(Seed { target: "parquet", bytes: parquet(&batches[0], properties)? });
+        }
+    }
     Ok(seeds)
+}
+
+/// The last column is of types that Parquet has not.
+fn parquet(batch: &RecordBatch, properties: WriterProperties) -> Result<Vec<u8>> {
+    let columns: Vec<usize> = (0..batch.num_columns() - 1).collect();
+    let batch = batch.project(&columns).map_err(ParquetError::from);
+    let written = batch.and_then(|batch| {
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?;
+        writer.write(&batch)?;
+        writer.into_inner()
+    });
+    written.map_err(|error| Error::invalid(error.to_string()))
 }
 
 /// As a file, whose dictionaries do not change, and as a stream.

@@ -104,7 +104,7 @@ fn claims(bytes: &[u8], is_text: bool) -> Vec<Vec<u8>> {
 
 type Decode = fn(&[u8]);
 
-/// A target of our own files, and whether these are text. What a load sets aside has bounds of its own.
+/// A target, and whether its files are text. What a load of other formats sets aside has bounds of its own.
 fn target(name: &str) -> Option<(Decode, bool)> {
     Some(match name {
         "log" => (log, true),
@@ -114,6 +114,7 @@ fn target(name: &str) -> Option<(Decode, bool)> {
         "blocks" => (blocks, false),
         "segment" => (segment, false),
         "deletion_vector" => (deletion_vector, false),
+        "parquet" => (parquet, false),
         _ => return None,
     })
 }
@@ -125,7 +126,7 @@ fn no_claim_of_a_file_makes_its_decoder_set_more_aside_than_the_file_is_worth() 
         files.entry(seed.target).or_default().push(seed.bytes);
     }
     files.retain(|name, _| target(name).is_some());
-    assert_eq!(files.len(), 7);
+    assert_eq!(files.len(), 8);
     for (name, mut files) in files {
         let Some((decode, is_text)) = target(name) else { continue };
         files.sort_by_key(|bytes| std::cmp::Reverse(bytes.len()));
@@ -182,7 +183,7 @@ fn a_page_that_claims_more_bytes_or_values_than_it_has_is_not_set_aside() {
     let mut tried = BTreeMap::new();
     for Seed { target, bytes } in seeds().unwrap() {
         let claimed = match target {
-            "checkpoint" => page_claims(&bytes),
+            "checkpoint" | "parquet" => page_claims(&bytes),
             "segment" => page_claims_of_segment(&bytes),
             _ => continue,
         };
@@ -194,7 +195,7 @@ fn a_page_that_claims_more_bytes_or_values_than_it_has_is_not_set_aside() {
         }
         *tried.entry(target).or_insert(0) += claimed.len();
     }
-    assert!(tried["checkpoint"] > 60 && tried["segment"] > 25, "{tried:?}");
+    assert!(tried["checkpoint"] > 60 && tried["segment"] > 25 && tried["parquet"] > 25, "{tried:?}");
     println!("{tried:?}");
 }
 

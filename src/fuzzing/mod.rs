@@ -15,7 +15,7 @@ mod segment;
 mod sql;
 mod vectors;
 
-pub use input::{arrow_ipc, csv, json_lines, nested_text};
+pub use input::{arrow_ipc, csv, json_lines, nested_text, parquet};
 pub use seeds::{Seed, seeds};
 pub use segment::segment;
 pub use sql::sql;
@@ -115,6 +115,7 @@ fn round_trip<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::load::LoadSource;
 
     type Target = fn(&[u8]);
     const TARGETS: &[(&str, Target)] = &[
@@ -129,6 +130,7 @@ mod tests {
         ("json_lines", json_lines),
         ("nested_text", nested_text),
         ("arrow_ipc", arrow_ipc),
+        ("parquet", parquet),
         ("deletion_vector", deletion_vector),
         ("sql", sql),
     ];
@@ -158,10 +160,15 @@ mod tests {
         let schema = std::sync::Arc::new(input_seeds::schema().unwrap());
         let fs = crate::fs::SimFs::new().fs();
         let path = std::path::Path::new("/input");
-        for seed in seeds().unwrap().iter().filter(|seed| seed.target == "arrow_ipc") {
+        for seed in seeds().unwrap() {
+            let source = match seed.target {
+                "arrow_ipc" => LoadSource::Ipc,
+                "parquet" => LoadSource::Parquet,
+                _ => continue,
+            };
             fs.replace(path, &seed.bytes).unwrap();
-            let rows = crate::load::count_rows(&fs, crate::load::LoadSource::Ipc(vec![path.to_owned()]), &schema);
-            assert!(matches!(rows, Ok(3 | 6)), "{rows:?}");
+            let rows = crate::load::count_rows(&fs, source(vec![path.to_owned()]), &schema);
+            assert!(matches!(rows, Ok(3 | 6)), "{}: {rows:?}", seed.target);
         }
     }
 }

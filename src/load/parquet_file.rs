@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::Type;
 
-use crate::checked_parquet::{Wanted, all_columns, load_metadata, record_batches};
+use crate::checked_parquet::{Batches, Wanted, all_columns, load_metadata, record_batches};
 use crate::error::{Error, Result};
 use crate::fs::{FileReader, Fs};
 use crate::load::convert::Converter;
@@ -96,7 +96,7 @@ impl ParquetFile {
     }
 
     /// Decodes a row group batch by batch.
-    pub fn read(&self, row_group: RowGroup) -> Result<ParquetRecordBatchReader> {
+    pub fn read(&self, row_group: RowGroup) -> Result<Batches> {
         let group = self.metadata.metadata().row_group(row_group.index);
         let batch_rows = BATCH_BYTES / decoded_row_bytes(group, 0..group.num_columns());
         let batch_rows = batch_rows.min(self.rows_at_once).clamp(1, BATCH_ROWS_MAX) as usize;

@@ -6,10 +6,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{BooleanArray, RecordBatch};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection};
+use parquet::arrow::arrow_reader::RowSelection;
 use parquet::file::metadata::RowGroupMetaData;
 
-use crate::checked_parquet::{Wanted, caught, record_batches};
+use crate::checked_parquet::{Batches, Wanted, caught, record_batches};
 use crate::error::{Error, Result};
 use crate::id::ColumnId;
 use crate::predicate::BoundPredicate;
@@ -53,7 +53,7 @@ pub(super) struct RowGroupRead {
 }
 
 pub(super) enum RowSource {
-    Decoder(Box<ParquetRecordBatchReader>),
+    Decoder(Box<Batches>),
     /// No column is needed: only rows are counted.
     CountOnly,
 }
@@ -157,9 +157,9 @@ impl RowGroups<'_> {
         })
     }
 
-    /// The next rows of a decoder, which is not used again after an error.
-    pub fn next_of(&self, decoder: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>> {
-        caught(|| decoder.next().transpose()).map_err(|error| self.input.error_of(error))
+    /// The next rows of a decoder.
+    pub fn next_of(&self, decoder: &mut Batches) -> Result<Option<RecordBatch>> {
+        decoder.next().transpose().map_err(|error| self.input.error_of(error))
     }
 
     /// Counts rows that were decoded and how many of them are kept.
@@ -186,7 +186,7 @@ impl RowGroups<'_> {
         let levels = footer.levels(&columns.positions, self.options.text_views);
         let levels = levels.map_err(|error| parquet_error(self.reader.file.path(), error))?;
         let wanted = Wanted { levels: &levels, row_groups: vec![row_group], selection, batch_rows };
-        let decoder = caught(|| record_batches(self.input.clone(), footer.arrow.metadata(), wanted));
+        let decoder = record_batches(self.input.clone(), footer.arrow.metadata(), wanted);
         let decoder = decoder.map_err(|error| self.input.error_of(error))?;
         Ok(RowGroupRead { source: RowSource::Decoder(Box::new(decoder)), rows_left, rows })
     }

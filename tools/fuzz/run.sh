@@ -10,8 +10,10 @@ seconds="${1:-60}"
 shift || true
 targets=("$@")
 [ "${#targets[@]}" -gt 0 ] || targets=(log checkpoint manifest catalog envelope blocks segment csv json_lines nested_text arrow_ipc
-    deletion_vector sql)
+    parquet deletion_vector sql)
 export RUSTC_BOOTSTRAP=1
+# Panics of `parquet` that are made errors are many, and a backtrace of each would take most of the time.
+export RUST_BACKTRACE=0
 
 cargo run --quiet --release --bin seeds -- corpus
 cargo fuzz build --fuzz-dir .
