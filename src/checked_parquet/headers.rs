@@ -4,42 +4,51 @@
 
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::errors::{ParquetError, Result};
+use parquet::basic::Type;
+use parquet::errors::Result;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::ChunkReader;
 
-use crate::checked_parquet::caught;
 use crate::checked_parquet::thrift::Kind::{Binary, Bool, Double, I8, I16, I32, I64, List, Struct};
 use crate::checked_parquet::thrift::{Fields, Found, walk};
+use crate::checked_parquet::{allowance, caught, error};
 
-/// They are numbered with 16 bits.
-const ROW_GROUPS_MAX: usize = i16::MAX as usize;
+/// They are numbered from 0 with 16 bits.
+const ROW_GROUPS_MAX: usize = i16::MAX as usize + 1;
+/// `parquet` goes down as deep as the schema.
+const SCHEMA_DEPTH_MAX: usize = 64;
+/// Of a value of fixed size.
+const FIXED_BYTES_MAX: i32 = 1 << 20;
 /// After the footer: its length and `PAR1`.
 const END_BYTES: usize = 8;
 
 const FILE_METADATA: &Fields = &[
     (1, I32),
-    (2, List(&Struct(SCHEMA_ELEMENT))),
+    (SCHEMA, List(&Struct(SCHEMA_ELEMENT))),
     (3, I64),
     (ROW_GROUPS, List(&Struct(ROW_GROUP))),
     (5, List(&Struct(&[(1, Binary), (2, Binary)]))),
     (6, Binary),
     (7, List(&Struct(&[(1, Struct(&[]))]))),
 ];
+const SCHEMA: i16 = 2;
 const ROW_GROUPS: i16 = 4;
 
 const SCHEMA_ELEMENT: &Fields = &[
     (1, I32),
     (2, I32),
     (3, I32),
-    (4, Binary),
-    (5, I32),
+    (NAME, Binary),
+    (CHILDREN, I32),
     (6, I32),
     (7, I32),
     (8, I32),
     (9, I32),
     (10, Struct(LOGICAL_TYPE)),
 ];
+
+const NAME: i16 = 4;
+const CHILDREN: i16 = 5;
 
 const LOGICAL_TYPE: &Fields = &[
     (1, Struct(&[])),
@@ -130,7 +139,7 @@ const COLUMN_INDEX: &Fields = &[
 ];
 
 /// What matters of a page header.
-#[derive(Default)]
+#[derive(Default, Clone, Copy)]
 pub(super) struct PageSizes {
     /// Bytes of the page when it is decompressed, as the header claims; never negative.
     pub uncompressed: u64,
@@ -160,19 +169,93 @@ pub fn check_footer(bytes: &[u8]) -> Result<()> {
     let Some((bytes, end)) = bytes.split_last_chunk::<END_BYTES>() else { return Ok(()) };
     let Some(start) = footer_bytes(end).and_then(|length| bytes.len().checked_sub(length)) else { return Ok(()) };
     let mut row_groups = 0;
-    walk(&bytes[start..], FILE_METADATA, &mut |place, found| {
-        if let (Found::List(count), (0, ROW_GROUPS)) = (found, place) {
-            row_groups = row_groups.max(count);
-        }
+    let mut schema = Schema::default();
+    walk(&bytes[start..], FILE_METADATA, &mut |place, found| match (place, found) {
+        ((0, ROW_GROUPS), Found::List(count)) => row_groups = row_groups.max(count),
+        ((0, SCHEMA), Found::List(count)) => schema = Schema { elements_left: count, ..Schema::default() },
+        ((SCHEMA, NAME), Found::Binary(length)) => schema.name = length,
+        ((SCHEMA, CHILDREN), Found::Int(count)) => schema.children = count,
+        ((0, SCHEMA), Found::End) => schema.element(),
+        _ => {}
     })?;
-    match row_groups {
-        0..=ROW_GROUPS_MAX => Ok(()),
-        _ => Err(ParquetError::General(format!("{row_groups} row groups, at most {ROW_GROUPS_MAX} can be numbered"))),
+    if row_groups > ROW_GROUPS_MAX {
+        return Err(error(format!("{row_groups} row groups, at most {ROW_GROUPS_MAX} can be numbered")));
+    }
+    match schema.wrong {
+        Some(text) => Err(error(text)),
+        None if schema.path_bytes > allowance(bytes.len() - start) => Err(error("its columns have too long names")),
+        None => Ok(()),
     }
 }
 
-/// Looks at the page indexes that a footer tells of, all of which must be in these bytes, the last ones of so many.
+/// A schema, element by element: each group before its fields.
+#[derive(Default)]
+struct Schema {
+    elements_left: usize,
+    /// Of the element that is being read.
+    name: usize,
+    children: i64,
+    /// Of the groups that the next element is in: fields to come, and bytes of the path.
+    groups: Vec<(usize, u64)>,
+    /// Fields to come of all of these.
+    fields_left: usize,
+    /// Of the paths of all columns, each of which `parquet` keeps.
+    path_bytes: u64,
+    wrong: Option<String>,
+}
+
+impl Schema {
+    /// The element has ended.
+    fn element(&mut self) {
+        if self.wrong.is_some() {
+            return;
+        }
+        let (name, children) = (std::mem::take(&mut self.name), std::mem::take(&mut self.children));
+        self.elements_left = self.elements_left.saturating_sub(1);
+        let path = self.groups.last_mut().map_or(0, |(fields, path)| {
+            *fields -= 1;
+            *path + name as u64 + 1
+        });
+        self.fields_left = self.fields_left.saturating_sub(1);
+        let room = self.elements_left.saturating_sub(self.fields_left);
+        let Some(children) = usize::try_from(children).ok().filter(|children| *children <= room) else {
+            self.wrong = Some(format!("a group of {children} fields in a schema of {room} more elements"));
+            return;
+        };
+        self.fields_left += children;
+        match children {
+            0 => self.path_bytes = self.path_bytes.saturating_add(path),
+            _ if self.groups.len() >= SCHEMA_DEPTH_MAX => {
+                self.wrong = Some(format!("a schema more than {SCHEMA_DEPTH_MAX} levels deep"));
+            }
+            _ => self.groups.push((children, path)),
+        }
+        while self.groups.last().is_some_and(|(fields, _)| *fields == 0) {
+            self.groups.pop();
+        }
+    }
+}
+
+/// Looks at what a footer tells of a file of so many bytes.
+pub fn check_metadata(metadata: &ParquetMetaData, file_bytes: u64) -> Result<()> {
+    for column in metadata.file_metadata().schema_descr().columns() {
+        if column.physical_type() == Type::FIXED_LEN_BYTE_ARRAY && column.type_length() > FIXED_BYTES_MAX {
+            return Err(error(format!("{} has values of {} bytes", column.path(), column.type_length())));
+        }
+    }
+    // Each holds a page in memory, and chunks that overlap could be any number.
+    let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let bytes = chunks.map(|chunk| u64::try_from(chunk.compressed_size()).unwrap_or(u64::MAX));
+    match bytes.fold(0, u64::saturating_add) {
+        bytes if bytes > file_bytes => Err(error(format!("column chunks of {bytes} bytes in a file of {file_bytes}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Looks at the page indexes that a footer tells of, all of which must be in these bytes, the last ones of so many, each by
+/// itself.
 pub fn check_page_indexes(metadata: &ParquetMetaData, end: &[u8], file_bytes: u64) -> Result<()> {
+    let mut bytes_left = end.len();
     for chunk in metadata.row_groups().iter().flat_map(|group| group.columns()) {
         for (offset, length, fields) in [
             (chunk.offset_index_offset(), chunk.offset_index_length(), OFFSET_INDEX),
@@ -184,11 +267,10 @@ pub fn check_page_indexes(metadata: &ParquetMetaData, end: &[u8], file_bytes: u6
             let start = start.and_then(|start| usize::try_from(start).ok());
             let index =
                 start.and_then(|start| end.get(start..)).and_then(|rest| rest.get(..usize::try_from(length).ok()?));
-            let index = index.ok_or_else(|| {
-                ParquetError::General(format!(
-                    "a page index of {length} bytes at {offset}, which is not where they are"
-                ))
-            })?;
+            let index = index.filter(|index| index.len() <= bytes_left);
+            let index = index
+                .ok_or_else(|| error(format!("a page index of {length} bytes at {offset}, which cannot be there")))?;
+            bytes_left -= index.len();
             walk(index, fields, &mut |_, _| {})?;
         }
     }
@@ -198,7 +280,9 @@ pub fn check_page_indexes(metadata: &ParquetMetaData, end: &[u8], file_bytes: u6
 /// The metadata of a file whose footer was looked at.
 pub fn load_metadata<T: ChunkReader>(file: &T, options: ArrowReaderOptions) -> Result<ArrowReaderMetadata> {
     check_footer(&end_of(file)?)?;
-    caught(|| ArrowReaderMetadata::load(file, options))
+    let metadata = caught(|| ArrowReaderMetadata::load(file, options))?;
+    check_metadata(metadata.metadata(), file.len())?;
+    Ok(metadata)
 }
 
 /// The footer and what follows it; nothing of a file that is too short for it.

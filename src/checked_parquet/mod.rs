@@ -8,7 +8,7 @@ mod tests;
 mod thrift;
 mod values;
 
-pub use headers::{check_footer, check_page_indexes, load_metadata};
+pub use headers::{check_footer, check_metadata, check_page_indexes, load_metadata};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use crate::checked_parquet::chunk::CheckedChunk;
-use crate::checked_parquet::values::{Expected, check};
+use crate::checked_parquet::values::Values;
 
 /// What is decoded of a file.
 pub struct Wanted<'a> {
@@ -78,6 +78,17 @@ pub fn caught<T, E: From<ParquetError>>(work: impl FnOnce() -> std::result::Resu
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(damaged().into()))
 }
 
+/// Bytes that may be set aside for so many bytes of a file, whatever these are.
+fn allowance(bytes: usize) -> u64 {
+    const FREE_BYTES: u64 = 16 << 20;
+    const TIMES: u64 = 64;
+    FREE_BYTES.saturating_add(TIMES.saturating_mul(bytes as u64))
+}
+
+fn error(text: impl Into<String>) -> ParquetError {
+    ParquetError::General(text.into())
+}
+
 struct CheckedRowGroups<T: ChunkReader> {
     file: Arc<T>,
     metadata: Arc<ParquetMetaData>,
@@ -123,8 +134,8 @@ impl<T: ChunkReader + 'static> Iterator for ColumnChunks<T> {
         let places = of_group.and_then(|columns| columns.get(self.column)).map(|column| column.page_locations.clone());
         let file = CheckedChunk::new(self.file.clone(), chunk.compression(), places.is_some());
         let pages = SerializedPageReader::new(Arc::new(file), chunk, rows, places);
-        let expected = Expected::new(group, chunk);
-        Some(pages.map(|pages| Box::new(CheckedPages { pages, expected }) as Box<dyn PageReader>))
+        let values = Values::new(group, chunk);
+        Some(pages.map(|pages| Box::new(CheckedPages { pages, values }) as Box<dyn PageReader>))
     }
 }
 
@@ -133,13 +144,13 @@ impl<T: ChunkReader + 'static> PageIterator for ColumnChunks<T> {}
 /// The pages of a column chunk.
 struct CheckedPages<T: ChunkReader> {
     pages: SerializedPageReader<CheckedChunk<T>>,
-    expected: Expected,
+    values: Values,
 }
 
 impl<T: ChunkReader + 'static> PageReader for CheckedPages<T> {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let page = self.pages.get_next_page()?;
-        page.as_ref().map_or(Ok(()), |page| check(page, &self.expected))?;
+        page.as_ref().map_or(Ok(()), |page| self.values.check(page))?;
         Ok(page)
     }
 

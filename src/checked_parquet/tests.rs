@@ -155,11 +155,11 @@ fn values_are_not_more_than_the_page_or_its_row_group_has() {
     let file = file(&rows(), WriterProperties::default());
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
     let group = metadata.metadata().row_group(0);
-    let expected = Expected::new(group, group.column(1));
+    let mut values = Values::new(group, group.column(1));
     // Texts may be NULL: definition levels, of no bytes here, come first. Then 128 numbers in a block, 4 miniblocks, and how many.
     let levels = [0, 0, 0, 0];
     let lengths = |count: &[u8]| [&[0x80, 0x01, 4][..], count, &[0]].concat();
-    let check = |bytes: &[u8], encoding| check(&page(bytes, 100, encoding), &expected);
+    let mut check = |bytes: &[u8], encoding| values.check(&page(bytes, 100, encoding));
     let told = |result: Result<()>| result.unwrap_err().to_string();
     let (plain, few, many) = (Encoding::DELTA_LENGTH_BYTE_ARRAY, lengths(&[1]), lengths(&[0xff, 0xff, 0xff, 0x7f]));
 
@@ -178,7 +178,7 @@ fn values_are_not_more_than_the_page_or_its_row_group_has() {
     assert!(told(check(&[&levels[..], &two[..10]].concat(), Encoding::DELTA_BYTE_ARRAY)).contains("ends"));
     assert!(told(check(&[9, 0, 0, 0], plain)).contains("ends"));
 
-    let error = told(super::check(&page(&[], 3001, Encoding::PLAIN), &expected));
+    let error = told(values.check(&page(&[], 3001, Encoding::PLAIN)));
     assert!(error.contains("3001 values in a row group of fewer rows"), "{error}");
 }
 
@@ -195,9 +195,10 @@ fn a_footer_lists_no_more_than_it_has() {
     let error = told(&[&version[..], &[0x39, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07, 0]].concat());
     assert!(error.contains("2147483647 elements in 1 bytes"), "{error}");
     // As many as there are bytes are too many row groups.
-    let groups = [&[0x39, 0xfc, 0x80, 0x80, 0x02][..], &[0; 32_768], &[0]].concat();
-    assert!(told(&[&version[..], &groups].concat()).contains("32768 row groups"));
-    // What says to be of another type would be read as another one.
+    let groups = [&[0x39, 0xfc, 0x81, 0x80, 0x02][..], &[0; 32_769], &[0]].concat();
+    assert!(told(&[&version[..], &groups].concat()).contains("32769 row groups"));
+    // Numbers of another size are the same bytes; what says to be of another type would be read as another one.
+    check_footer(&footer(&[0x16, 0x02, 0])).unwrap();
     assert!(told(&[0x18, 0x01, 0x00, 0]).contains("field 1 of a structure has the type 8"));
     // Fields that nobody knows are passed over: a structure, a list of lists of truth values, a map, a text, an id of its own.
     let unknown =
@@ -210,4 +211,75 @@ fn a_footer_lists_no_more_than_it_has() {
     check_footer(b"PAR1").unwrap();
     check_footer(b"not a Parquet file").unwrap();
     assert!(load_metadata(&Bytes::from_static(b"PAR1"), ArrowReaderOptions::new()).is_err());
+}
+
+/// A footer with nothing but a schema of these elements.
+fn schema(elements: &[Vec<u8>]) -> Vec<u8> {
+    let count = elements.len() as u32;
+    let count = [0x80 | (count & 0x7f) as u8, 0x80 | (count >> 7 & 0x7f) as u8, (count >> 14) as u8];
+    footer(&[&[0x15, 0x02, 0x19, 0xfc][..], &count, &elements.concat(), &[0]].concat())
+}
+
+fn element(name: &str, children: u8) -> Vec<u8> {
+    let length = [0x80 | (name.len() & 0x7f) as u8, 0x80 | (name.len() >> 7 & 0x7f) as u8, (name.len() >> 14) as u8];
+    let children = [0x80 | (2 * children), children >> 6];
+    [&[0x48][..], &length, name.as_bytes(), &[0x15], &children, &[0]].concat()
+}
+
+#[test]
+fn a_schema_has_no_more_fields_than_it_lists_and_is_not_too_deep() {
+    let told = |elements: &[Vec<u8>]| check_footer(&schema(elements)).unwrap_err().to_string();
+    let leaves = |count: usize| vec![element("leaf", 0); count];
+    check_footer(&schema(&[vec![element("root", 3), element("group", 1)], leaves(3)].concat())).unwrap();
+    let many = [0x48, 0x00, 0x15, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0].to_vec();
+    assert!(told(&[many]).contains("2147483647 fields in a schema of 0 more elements"));
+    // Each group takes what the ones around it need.
+    let error = told(&[vec![element("root", 3), element("group", 3)], leaves(3)].concat());
+    assert!(error.contains("3 fields in a schema of 1 more elements"), "{error}");
+    let error = told(&[vec![element("root", 1); 70], leaves(1)].concat());
+    assert!(error.contains("more than 64 levels deep"), "{error}");
+    let error = told(&[vec![element("root", 1), element(&"long".repeat(100_000), 120)], leaves(120)].concat());
+    assert!(error.contains("too long names"), "{error}");
+}
+
+#[test]
+fn chunks_and_page_indexes_do_not_overlap() {
+    let file = file(&rows(), WriterProperties::default());
+    let metadata = load_metadata(&file, ArrowReaderOptions::new()).unwrap();
+    let groups = metadata.metadata().row_groups();
+    let all: u64 = groups.iter().map(|group| group.compressed_size() as u64).sum();
+    check_metadata(metadata.metadata(), all).unwrap();
+    let error = check_metadata(metadata.metadata(), all - 1).unwrap_err().to_string();
+    assert!(error.contains(&format!("column chunks of {all} bytes in a file of {}", all - 1)), "{error}");
+
+    check_page_indexes(metadata.metadata(), &file, file.len() as u64).unwrap();
+    // The same index for the columns of very many row groups.
+    let (offset, length) = (groups[0].column(0).offset_index_offset(), groups[0].column(0).offset_index_length());
+    let mut group = groups[0].clone().into_builder();
+    for column in group.take_columns() {
+        let column = column.into_builder().set_offset_index_offset(offset).set_offset_index_length(length);
+        group = group.add_column_metadata(column.build().unwrap());
+    }
+    let forged = vec![group.build().unwrap(); file.len() / length.unwrap() as usize];
+    let forged = ParquetMetaData::new(metadata.metadata().file_metadata().clone(), forged);
+    let error = check_page_indexes(&forged, &file, file.len() as u64).unwrap_err().to_string();
+    assert!(error.contains("which cannot be there"), "{error}");
+}
+
+#[test]
+fn a_row_does_not_go_on_for_ever() {
+    let file = file(&rows(), WriterProperties::default());
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+    let group = metadata.metadata().row_group(0);
+    let mut values = Values::new(group, group.column(2));
+    let mut check = |levels: &[u8]| {
+        let bytes = [&(levels.len() as u32).to_le_bytes()[..], levels, &[0; 4]].concat();
+        values.check(&page(&bytes, 100, Encoding::PLAIN))
+    };
+    // A new row, 2^27 more values of it, then the same in the next page, in a new row and in one that goes on.
+    let more = [0x80, 0x80, 0x80, 0x80, 0x01, 1];
+    check(&[&[2, 0], &more[..]].concat()).unwrap();
+    check(&[&[2, 0], &more[..], &[3, 0xfe]].concat()).unwrap();
+    assert!(check(&more).unwrap_err().to_string().contains("a row of 268435464 values"));
+    assert!(check(&[0x80]).unwrap_err().to_string().contains("ends"));
 }

@@ -8,6 +8,8 @@
 
 use parquet::errors::{ParquetError, Result};
 
+use crate::checked_parquet::error;
+
 /// What a field is, as Parquet's definitions have it.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
@@ -29,12 +31,16 @@ pub(super) type Fields = [(i16, Kind)];
 #[derive(Clone, Copy)]
 pub(super) enum Found {
     Int(i64),
+    /// Of so many bytes.
+    Binary(usize),
     /// Of so many elements.
     List(usize),
+    /// Of a structure.
+    End,
 }
 
-/// Told of each number and list: the id of the field that the structure around it is or is an element of, 0 if that is the outermost,
-/// and its own.
+/// Told of each value but the smallest: the id of the field that the structure around it is or is an element of, 0 if that is the
+/// outermost, and its own, or that of the list whose element it is.
 pub(super) type Visitor<'a> = dyn FnMut((i16, i16), Found) + 'a;
 
 /// How deep unknown fields may be nested.
@@ -57,13 +63,15 @@ const UUID: u8 = 13;
 
 /// Walks through the structure at the beginning of the bytes, and gives those after it.
 pub(super) fn walk<'a>(bytes: &'a [u8], fields: &Fields, visitor: &mut Visitor<'_>) -> Result<&'a [u8]> {
-    let mut walk = Walk { bytes };
+    let mut walk = Walk { bytes, truths_left: bytes.len() };
     walk.structure(0, fields, visitor)?;
     Ok(walk.bytes)
 }
 
 struct Walk<'a> {
     bytes: &'a [u8],
+    /// Elements that take no bytes, of which there could be any number.
+    truths_left: usize,
 }
 
 impl Walk<'_> {
@@ -88,8 +96,14 @@ impl Walk<'_> {
             Kind::I32 => visitor((parent, id), Found::Int(self.int::<i32>()?)),
             Kind::I64 => visitor((parent, id), Found::Int(self.int::<i64>()?)),
             Kind::Double => self.skip(8)?,
-            Kind::Binary => self.binary()?,
-            Kind::Struct(fields) => self.structure(id, fields, visitor)?,
+            Kind::Binary => {
+                let length = self.binary()?;
+                visitor((parent, id), Found::Binary(length));
+            }
+            Kind::Struct(fields) => {
+                self.structure(id, fields, visitor)?;
+                visitor((parent, id), Found::End);
+            }
             Kind::List(element) => {
                 let (wire, count) = self.list()?;
                 if count > 0 && !element.has_wire(wire) {
@@ -125,11 +139,14 @@ impl Walk<'_> {
     fn unknown(&mut self, wire: u8, depth: u32) -> Result<()> {
         let Some(depth) = depth.checked_sub(1) else { return Err(error("unknown fields are nested too deeply")) };
         match wire {
-            TRUE | FALSE => Ok(()),
+            TRUE | FALSE => {
+                self.truths_left = self.truths_left.checked_sub(1).ok_or_else(ended)?;
+                Ok(())
+            }
             I8 => self.skip(1),
             I16 | I32 | I64 => self.varint().map(|_| ()),
             DOUBLE => self.skip(8),
-            BINARY => self.binary(),
+            BINARY => self.binary().map(|_| ()),
             UUID => self.skip(16),
             STRUCT => {
                 while let Some((_, wire)) = self.field(0)? {
@@ -170,9 +187,10 @@ impl Walk<'_> {
         fits.ok_or_else(|| error(format!("{count} elements in {} bytes", self.bytes.len())))
     }
 
-    fn binary(&mut self) -> Result<()> {
-        let length = self.varint()?;
-        self.skip(usize::try_from(length).unwrap_or(usize::MAX))
+    fn binary(&mut self) -> Result<usize> {
+        let length = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
+        self.skip(length)?;
+        Ok(length)
     }
 
     /// A number of a type, zigzag encoded.
@@ -211,9 +229,8 @@ impl Kind {
         match self {
             Kind::Bool => matches!(wire, TRUE | FALSE),
             Kind::I8 => wire == I8,
-            Kind::I16 => wire == I16,
-            Kind::I32 => wire == I32,
-            Kind::I64 => wire == I64,
+            // The same bytes, and some writers take one for the other.
+            Kind::I16 | Kind::I32 | Kind::I64 => matches!(wire, I16 | I32 | I64),
             Kind::Double => wire == DOUBLE,
             Kind::Binary => wire == BINARY,
             Kind::List(_) => wire == LIST,
@@ -224,8 +241,4 @@ impl Kind {
 
 fn ended() -> ParquetError {
     error("a structure ends early")
-}
-
-fn error(text: impl Into<String>) -> ParquetError {
-    ParquetError::General(text.into())
 }

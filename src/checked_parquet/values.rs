@@ -5,18 +5,25 @@ use parquet::column::page::Page;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
-/// What is known of the pages of a column chunk.
-pub(super) struct Expected {
+use crate::checked_parquet::{allowance, error};
+
+/// Values of one row at most: more than a load lets a row have bytes.
+const ROW_VALUES_MAX: u64 = 1 << 28;
+
+/// The pages of a column chunk, one after the other.
+pub(super) struct Values {
     /// The least bytes of a value in a dictionary, whose encoding is always PLAIN.
     value_bytes: usize,
     /// Values of a page at most: rows of the row group, unless a row can have many.
-    values_max: Option<u64>,
+    page_values_max: Option<u64>,
     /// The largest repetition and definition levels.
     levels: [i16; 2],
+    /// Values of the last row so far, or some more.
+    row_values: u64,
 }
 
-impl Expected {
-    pub fn new(group: &RowGroupMetaData, chunk: &ColumnChunkMetaData) -> Expected {
+impl Values {
+    pub fn new(group: &RowGroupMetaData, chunk: &ColumnChunkMetaData) -> Values {
         let column = chunk.column_descr();
         let levels = [column.max_rep_level(), column.max_def_level()];
         let value_bytes = match column.physical_type() {
@@ -28,68 +35,115 @@ impl Expected {
             Type::FIXED_LEN_BYTE_ARRAY => usize::try_from(column.type_length()).unwrap_or(0).max(1),
         };
         let rows = u64::try_from(group.num_rows()).unwrap_or(0);
-        Expected { value_bytes, values_max: (levels[0] == 0).then_some(rows), levels }
+        Values { value_bytes, page_values_max: (levels[0] == 0).then_some(rows), levels, row_values: 0 }
     }
-}
 
-/// Whether a page can have what it claims.
-pub(super) fn check(page: &Page, expected: &Expected) -> Result<()> {
-    let bytes = page.buffer();
-    if let Page::DictionaryPage { num_values, .. } = page {
-        let value_bytes = expected.value_bytes;
-        return match (*num_values as usize).checked_mul(value_bytes) {
+    /// Whether the next page can have what it claims.
+    pub fn check(&mut self, page: &Page) -> Result<()> {
+        let bytes = page.buffer();
+        if let Page::DictionaryPage { num_values, .. } = page {
+            return self.check_dictionary(*num_values as usize, bytes);
+        }
+        let values = page.num_values();
+        if self.page_values_max.is_some_and(|most| u64::from(values) > most) {
+            return Err(error(format!("a page of {values} values in a row group of fewer rows")));
+        }
+        if self.levels[0] > 0 {
+            self.check_repetition(page)?;
+        }
+        // Lengths come before the values, and room is made for all of them; prefixes have lengths of their own.
+        let has_prefixes = match page.encoding() {
+            Encoding::DELTA_LENGTH_BYTE_ARRAY => false,
+            Encoding::DELTA_BYTE_ARRAY => true,
+            _ => return Ok(()),
+        };
+        let most = u64::from(values).min(allowance(bytes.len()) / size_of::<i32>() as u64);
+        let mut rest = Rest(bytes.get(levels_bytes(page, self.levels)?..).ok_or_else(ended)?);
+        let lengths = rest.lengths(most)?;
+        if has_prefixes {
+            rest.pass(lengths)?;
+            rest.lengths(most)?;
+        }
+        Ok(())
+    }
+
+    fn check_dictionary(&self, values: usize, bytes: &[u8]) -> Result<()> {
+        let value_bytes = self.value_bytes;
+        match values.checked_mul(value_bytes) {
             Some(needed) if needed <= bytes.len() => Ok(()),
             _ => Err(error(format!(
-                "a dictionary of {num_values} values of at least {value_bytes} bytes has {} bytes",
+                "a dictionary of {values} values of at least {value_bytes} bytes has {} bytes",
                 bytes.len()
             ))),
+        }
+    }
+
+    /// A run of a few bytes can say that a row goes on for very many values.
+    ///
+    /// Source: `Encodings.md` of the Parquet format, "Run Length Encoding / Bit-Packing Hybrid".
+    fn check_repetition(&mut self, page: &Page) -> Result<()> {
+        let levels = match page {
+            Page::DataPageV2 { buf, rep_levels_byte_len, .. } => buf.get(..*rep_levels_byte_len as usize),
+            Page::DataPage { buf, rep_level_encoding: Encoding::RLE, .. } => {
+                length_of_levels(buf, 0).and_then(|length| buf.get(size_of::<u32>()..)?.get(..length))
+            }
+            // Each level has its bits.
+            _ => return Ok(()),
         };
+        let mut rest = Rest(levels.ok_or_else(ended)?);
+        let bits = u64::from(bits_of(self.levels[0]));
+        while !rest.0.is_empty() {
+            let run = rest.varint()?;
+            let count = run >> 1;
+            if run & 1 == 1 {
+                // The last run may be cut short.
+                let left = rest.0.len() as u64;
+                rest.take(count.saturating_mul(bits).min(left))?;
+                self.row_values = self.row_values.saturating_add(count.saturating_mul(8).min(left.saturating_mul(8)));
+            } else if rest.take(bits.div_ceil(8))?.iter().all(|byte| *byte == 0) {
+                self.row_values = 0; // rows of one value each
+            } else {
+                self.row_values = self.row_values.saturating_add(count);
+            }
+            if self.row_values > ROW_VALUES_MAX {
+                return Err(error(format!("a row of {} values, at most {ROW_VALUES_MAX}", self.row_values)));
+            }
+        }
+        Ok(())
     }
-    let values = page.num_values();
-    if expected.values_max.is_some_and(|most| u64::from(values) > most) {
-        return Err(error(format!("a page of {values} values in a row group of fewer rows")));
-    }
-    // Lengths come before the values, and room is made for all of them; prefixes have lengths of their own.
-    let has_prefixes = match page.encoding() {
-        Encoding::DELTA_LENGTH_BYTE_ARRAY => false,
-        Encoding::DELTA_BYTE_ARRAY => true,
-        _ => return Ok(()),
-    };
-    let mut rest = Rest(bytes.get(levels_bytes(page, expected)?..).ok_or_else(ended)?);
-    let lengths = rest.lengths(u64::from(values))?;
-    if has_prefixes {
-        rest.pass(lengths)?;
-        rest.lengths(u64::from(values))?;
-    }
-    Ok(())
 }
 
 /// Bytes of the levels before the values.
-fn levels_bytes(page: &Page, expected: &Expected) -> Result<usize> {
+fn levels_bytes(page: &Page, levels: [i16; 2]) -> Result<usize> {
     match page {
         Page::DataPageV2 { def_levels_byte_len, rep_levels_byte_len, .. } => {
             Ok((*def_levels_byte_len as usize).saturating_add(*rep_levels_byte_len as usize))
         }
         Page::DataPage { buf, num_values, def_level_encoding, rep_level_encoding, .. } => {
             let mut passed = 0_usize;
-            for (level, encoding) in expected.levels.into_iter().zip([rep_level_encoding, def_level_encoding]) {
+            for (level, encoding) in levels.into_iter().zip([rep_level_encoding, def_level_encoding]) {
                 passed = passed.saturating_add(match encoding {
                     _ if level == 0 => 0,
-                    // As many bits for each as the largest one needs.
                     #[expect(deprecated, reason = "old files have it")]
-                    Encoding::BIT_PACKED => {
-                        (*num_values as usize * (i16::BITS - level.leading_zeros()) as usize).div_ceil(8)
-                    }
-                    _ => {
-                        let length = buf.get(passed..).and_then(|rest| rest.first_chunk());
-                        4 + u32::from_le_bytes(*length.ok_or_else(ended)?) as usize
-                    }
+                    Encoding::BIT_PACKED => (*num_values as usize * bits_of(level) as usize).div_ceil(8),
+                    _ => length_of_levels(buf, passed).ok_or_else(ended)?.saturating_add(size_of::<u32>()),
                 });
             }
             Ok(passed)
         }
         Page::DictionaryPage { .. } => Ok(0),
     }
+}
+
+/// Bits of a level as the largest one needs.
+fn bits_of(largest: i16) -> u32 {
+    i16::BITS - largest.leading_zeros()
+}
+
+/// Bytes of the levels after their length, which begins there.
+fn length_of_levels(bytes: &[u8], start: usize) -> Option<usize> {
+    let length = bytes.get(start..)?.first_chunk()?;
+    usize::try_from(u32::from_le_bytes(*length)).ok()
 }
 
 /// What is left of a page.
@@ -154,8 +208,4 @@ impl<'a> Rest<'a> {
 
 fn ended() -> ParquetError {
     error("a page ends before its values")
-}
-
-fn error(text: impl Into<String>) -> ParquetError {
-    ParquetError::General(text.into())
 }

@@ -59,7 +59,8 @@ pub fn decode_checkpoint(bytes: Vec<u8>, file: &str) -> Result<Vec<Action>> {
 
 fn decode(bytes: Vec<u8>) -> Result<Vec<Action>> {
     let bytes = Bytes::from(bytes);
-    let metadata = load_metadata(&bytes, ArrowReaderOptions::new()).map_err(damaged_parquet)?;
+    let metadata =
+        load_metadata(&bytes, ArrowReaderOptions::new().with_skip_arrow_metadata(true)).map_err(damaged_parquet)?;
     let expected = to_batch(&[])?.schema();
     check_known(metadata.schema().fields(), expected.fields(), "")?;
     if metadata.schema().fields() != expected.fields() {

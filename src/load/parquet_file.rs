@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType as ArrowType, FieldRef, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::Type as PhysicalType;
@@ -109,7 +109,8 @@ impl ParquetFile {
 }
 
 /// Sets Arrow types to be read other than those that the file suggests: INT96 times as microseconds, because nanoseconds
-/// wrap around outside the years 1677 to 2262; views of texts and binaries as the table keeps them, without a detour.
+/// wrap around outside the years 1677 to 2262; views of texts and binaries as the table keeps them, without a detour; lists of
+/// a fixed size, which may be any, and which a NULL would take as well.
 fn read_as_the_table_keeps(metadata: ArrowReaderMetadata) -> Result<ArrowReaderMetadata, ParquetError> {
     let roots = metadata.parquet_schema().root_schema().get_fields();
     let is_int96 = |root: &Type| root.is_primitive() && root.get_physical_type() == PhysicalType::INT96;
@@ -119,7 +120,10 @@ fn read_as_the_table_keeps(metadata: ArrowReaderMetadata) -> Result<ArrowReaderM
             _ if is_int96(root) => ArrowType::Timestamp(TimeUnit::Microsecond, None),
             ArrowType::Utf8View => ArrowType::Utf8,
             ArrowType::BinaryView => ArrowType::Binary,
-            _ => return field.clone(),
+            nested => match without_fixed_lists(nested) {
+                Some(data_type) => data_type,
+                None => return field.clone(),
+            },
         };
         changed = true;
         Arc::new(field.as_ref().clone().with_data_type(data_type))
@@ -129,6 +133,27 @@ fn read_as_the_table_keeps(metadata: ArrowReaderMetadata) -> Result<ArrowReaderM
         return Ok(metadata);
     }
     ArrowReaderMetadata::try_new(metadata.metadata().clone(), ArrowReaderOptions::new().with_schema(schema))
+}
+
+/// The type with lists of any length in place of those of a fixed one; `None` if there are none.
+fn without_fixed_lists(data_type: &ArrowType) -> Option<ArrowType> {
+    let within = |field: &FieldRef| {
+        let data_type = without_fixed_lists(field.data_type())?;
+        Some(Arc::new(field.as_ref().clone().with_data_type(data_type)))
+    };
+    Some(match data_type {
+        ArrowType::FixedSizeList(field, _) => ArrowType::List(within(field).unwrap_or_else(|| field.clone())),
+        ArrowType::List(field) => ArrowType::List(within(field)?),
+        ArrowType::LargeList(field) => ArrowType::LargeList(within(field)?),
+        ArrowType::Map(field, is_sorted) => ArrowType::Map(within(field)?, *is_sorted),
+        ArrowType::Struct(fields) => {
+            let changed: Vec<Option<FieldRef>> = fields.iter().map(within).collect();
+            changed.iter().any(Option::is_some).then_some(())?;
+            let fields = fields.iter().zip(changed).map(|(field, changed)| changed.unwrap_or_else(|| field.clone()));
+            ArrowType::Struct(fields.collect())
+        }
+        _ => return None,
+    })
 }
 
 /// An input file that is no readable Parquet.

@@ -9,7 +9,7 @@ use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels}
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use crate::checked_parquet::{caught, check_footer, check_page_indexes};
+use crate::checked_parquet::{caught, check_footer, check_metadata, check_page_indexes};
 use crate::error::{Error, Result};
 use crate::schema::{TableSchema, with_text_views};
 use crate::segment::BlockTable;
@@ -57,6 +57,7 @@ impl Footer {
             })
         });
         let metadata = parsed.map_err(|error| parquet_error(path, error))?;
+        check_metadata(&metadata, offset).map_err(|error| parquet_error(path, error))?;
         check_rows(path, &metadata, meta)?;
         check_ranges(path, &metadata, offset)?;
         let blocks = block_table(path, &metadata, offset)?;

@@ -203,11 +203,13 @@ impl RowGroups<'_> {
 /// Bytes that a row of these leaves takes in memory on average, at least 1. Text of a dictionary takes many times the
 /// bytes that it has in the file; writers that say how many let us know.
 pub fn decoded_row_bytes(group: &RowGroupMetaData, columns: impl Iterator<Item = usize>) -> u64 {
+    let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
     let bytes = columns.map(|index| {
         let column = group.column(index);
         let decoded = column.unencoded_byte_array_data_bytes().unwrap_or(0).max(column.uncompressed_size());
-        u64::try_from(decoded).unwrap_or(0)
+        // Room is made for this many, whatever the file has.
+        let least = u64::try_from(column.column_descr().type_length()).unwrap_or(0).max(size_of::<u64>() as u64);
+        u64::try_from(decoded).unwrap_or(0).max(rows.saturating_mul(least))
     });
-    let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
     (bytes.fold(0, u64::saturating_add) / rows).max(1)
 }

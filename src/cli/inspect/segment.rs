@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
-use crate::checked_parquet::check_footer;
+use crate::checked_parquet::{caught, check_footer};
 use crate::cli::inspect::log;
 use crate::digest::{Digest, crc32};
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ const BLOCKS_KEY: &str = "stele.blocks";
 /// Footer, row groups, blocks and tail.
 pub(super) fn describe(bytes: &Bytes, file: &str) -> Result<Vec<String>> {
     let metadata = check_footer(bytes)
-        .and_then(|()| ParquetMetaDataReader::new().parse_and_finish(bytes))
+        .and_then(|()| caught(|| ParquetMetaDataReader::new().parse_and_finish(bytes)))
         .map_err(|error| Error::corrupt(format!("{file}: the Parquet footer cannot be read: {error}")))?;
     if is_checkpoint(&metadata) {
         return log::describe_checkpoint(bytes, file);
