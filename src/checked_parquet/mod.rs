@@ -36,6 +36,9 @@ pub struct Wanted<'a> {
     pub selection: Option<RowSelection>,
     /// Most rows of a batch.
     pub batch_rows: usize,
+    /// Whether another program may have written it. Ours has no texts that begin as the one before (DELTA_BYTE_ARRAY), of which a few
+    /// bytes can become very many.
+    pub is_foreign: bool,
 }
 
 /// All columns of a file.
@@ -49,8 +52,8 @@ pub fn record_batches<T: ChunkReader + 'static>(
     metadata: &Arc<ParquetMetaData>,
     wanted: Wanted<'_>,
 ) -> Result<Batches> {
-    let Wanted { levels, row_groups, selection, batch_rows } = wanted;
-    let groups = CheckedRowGroups { file: Arc::new(file), metadata: metadata.clone(), row_groups };
+    let Wanted { levels, row_groups, selection, batch_rows, is_foreign } = wanted;
+    let groups = CheckedRowGroups { file: Arc::new(file), metadata: metadata.clone(), row_groups, is_foreign };
     // Room is made for a whole batch.
     let batch_rows = batch_rows.min(groups.num_rows());
     let reader = caught(|| ParquetRecordBatchReader::try_new_with_row_groups(levels, &groups, batch_rows, selection))?;
@@ -93,6 +96,7 @@ struct CheckedRowGroups<T: ChunkReader> {
     file: Arc<T>,
     metadata: Arc<ParquetMetaData>,
     row_groups: Vec<usize>,
+    is_foreign: bool,
 }
 
 impl<T: ChunkReader + 'static> RowGroups for CheckedRowGroups<T> {
@@ -101,8 +105,9 @@ impl<T: ChunkReader + 'static> RowGroups for CheckedRowGroups<T> {
     }
 
     fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>> {
-        let (file, metadata) = (self.file.clone(), self.metadata.clone());
-        Ok(Box::new(ColumnChunks { file, metadata, column, row_groups: self.row_groups.clone().into_iter() }))
+        let (file, metadata, is_foreign) = (self.file.clone(), self.metadata.clone(), self.is_foreign);
+        let row_groups = self.row_groups.clone().into_iter();
+        Ok(Box::new(ColumnChunks { file, metadata, column, row_groups, is_foreign }))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
@@ -120,6 +125,7 @@ struct ColumnChunks<T: ChunkReader> {
     metadata: Arc<ParquetMetaData>,
     column: usize,
     row_groups: std::vec::IntoIter<usize>,
+    is_foreign: bool,
 }
 
 impl<T: ChunkReader + 'static> Iterator for ColumnChunks<T> {
@@ -134,7 +140,7 @@ impl<T: ChunkReader + 'static> Iterator for ColumnChunks<T> {
         let places = of_group.and_then(|columns| columns.get(self.column)).map(|column| column.page_locations.clone());
         let file = CheckedChunk::new(self.file.clone(), chunk.compression(), places.is_some());
         let pages = SerializedPageReader::new(Arc::new(file), chunk, rows, places);
-        let values = Values::new(group, chunk);
+        let values = Values::new(group, chunk, self.is_foreign);
         Some(pages.map(|pages| Box::new(CheckedPages { pages, values }) as Box<dyn PageReader>))
     }
 }

@@ -32,10 +32,19 @@ fn file(rows: &RecordBatch, properties: WriterProperties) -> Bytes {
 }
 
 fn read(file: &Bytes, index: PageIndexPolicy, selection: Option<RowSelection>) -> Result<RecordBatch> {
+    read_as(file, index, selection, true)
+}
+
+fn read_as(
+    file: &Bytes,
+    index: PageIndexPolicy,
+    selection: Option<RowSelection>,
+    is_foreign: bool,
+) -> Result<RecordBatch> {
     let metadata = load_metadata(file, ArrowReaderOptions::new().with_page_index_policy(index))?;
     let levels = all_columns(&metadata)?;
     let row_groups = (0..metadata.metadata().num_row_groups()).collect();
-    let wanted = Wanted { levels: &levels, row_groups, selection, batch_rows: 500 };
+    let wanted = Wanted { levels: &levels, row_groups, selection, batch_rows: 500, is_foreign };
     let batches = record_batches(file.clone(), metadata.metadata(), wanted)?.collect::<Result<Vec<_>, _>>()?;
     Ok(arrow::compute::concat_batches(metadata.schema(), &batches)?)
 }
@@ -75,6 +84,19 @@ fn sound_files_are_read_in_every_codec_and_encoding_with_and_without_their_page_
         for index in [PageIndexPolicy::Skip, PageIndexPolicy::Required] {
             assert_eq!(read(&file, index, None).unwrap(), rows);
             assert_eq!(read(&file, index, Some(skipped.clone())).unwrap(), rows.slice(1000, 700));
+        }
+    }
+}
+
+#[test]
+fn files_of_ours_have_no_texts_that_begin_as_the_one_before() {
+    let (rows, text) = (rows(), parquet::schema::types::ColumnPath::from("text"));
+    for (encoding, is_sound) in [(Encoding::DELTA_LENGTH_BYTE_ARRAY, true), (Encoding::DELTA_BYTE_ARRAY, false)] {
+        let properties = WriterProperties::builder().set_dictionary_enabled(false);
+        let file = file(&rows, properties.set_column_encoding(text.clone(), encoding).build());
+        match read_as(&file, PageIndexPolicy::Skip, None, false) {
+            Ok(found) => assert!(is_sound && found == rows),
+            Err(error) => assert!(!is_sound && error.to_string().contains("DELTA_BYTE_ARRAY"), "{error}"),
         }
     }
 }
@@ -155,7 +177,7 @@ fn values_are_not_more_than_the_page_or_its_row_group_has() {
     let file = file(&rows(), WriterProperties::default());
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
     let group = metadata.metadata().row_group(0);
-    let mut values = Values::new(group, group.column(1));
+    let mut values = Values::new(group, group.column(1), true);
     // Texts may be NULL: definition levels, of no bytes here, come first. Then 128 numbers in a block, 4 miniblocks, and how many.
     let levels = [0, 0, 0, 0];
     let lengths = |count: &[u8]| [&[0x80, 0x01, 4][..], count, &[0]].concat();
@@ -271,7 +293,7 @@ fn a_row_does_not_go_on_for_ever() {
     let file = file(&rows(), WriterProperties::default());
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
     let group = metadata.metadata().row_group(0);
-    let mut values = Values::new(group, group.column(2));
+    let mut values = Values::new(group, group.column(2), true);
     let mut check = |levels: &[u8]| {
         let bytes = [&(levels.len() as u32).to_le_bytes()[..], levels, &[0; 4]].concat();
         values.check(&page(&bytes, 100, Encoding::PLAIN))

@@ -18,12 +18,14 @@ pub(super) struct Values {
     page_values_max: Option<u64>,
     /// The largest repetition and definition levels.
     levels: [i16; 2],
+    /// As [`Wanted::is_foreign`](crate::checked_parquet::Wanted::is_foreign).
+    is_foreign: bool,
     /// Values of the last row so far, or some more.
     row_values: u64,
 }
 
 impl Values {
-    pub fn new(group: &RowGroupMetaData, chunk: &ColumnChunkMetaData) -> Values {
+    pub fn new(group: &RowGroupMetaData, chunk: &ColumnChunkMetaData, is_foreign: bool) -> Values {
         let column = chunk.column_descr();
         let levels = [column.max_rep_level(), column.max_def_level()];
         let value_bytes = match column.physical_type() {
@@ -35,7 +37,7 @@ impl Values {
             Type::FIXED_LEN_BYTE_ARRAY => usize::try_from(column.type_length()).unwrap_or(0).max(1),
         };
         let rows = u64::try_from(group.num_rows()).unwrap_or(0);
-        Values { value_bytes, page_values_max: (levels[0] == 0).then_some(rows), levels, row_values: 0 }
+        Values { value_bytes, page_values_max: (levels[0] == 0).then_some(rows), levels, is_foreign, row_values: 0 }
     }
 
     /// Whether the next page can have what it claims.
@@ -54,7 +56,8 @@ impl Values {
         // Lengths come before the values, and room is made for all of them; prefixes have lengths of their own.
         let has_prefixes = match page.encoding() {
             Encoding::DELTA_LENGTH_BYTE_ARRAY => false,
-            Encoding::DELTA_BYTE_ARRAY => true,
+            Encoding::DELTA_BYTE_ARRAY if self.is_foreign => true,
+            Encoding::DELTA_BYTE_ARRAY => return Err(error("no file of ours has pages in DELTA_BYTE_ARRAY")),
             _ => return Ok(()),
         };
         let most = u64::from(values).min(allowance(bytes.len()) / size_of::<i32>() as u64);

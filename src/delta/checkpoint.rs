@@ -75,6 +75,7 @@ fn decode(bytes: Vec<u8>) -> Result<Vec<Action>> {
         row_groups: (0..metadata.metadata().num_row_groups()).collect(),
         selection: None,
         batch_rows: BATCH_ROWS,
+        is_foreign: false,
     };
     for batch in record_batches(bytes, metadata.metadata(), wanted).map_err(damaged_parquet)? {
         let batch = batch.map_err(damaged_parquet)?;

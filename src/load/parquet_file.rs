@@ -101,7 +101,8 @@ impl ParquetFile {
         let batch_rows = BATCH_BYTES / decoded_row_bytes(group, 0..group.num_columns());
         let batch_rows = batch_rows.min(self.rows_at_once).clamp(1, BATCH_ROWS_MAX) as usize;
         let decoder = all_columns(&self.metadata).and_then(|levels| {
-            let wanted = Wanted { levels: &levels, row_groups: vec![row_group.index], selection: None, batch_rows };
+            let row_groups = vec![row_group.index];
+            let wanted = Wanted { levels: &levels, row_groups, selection: None, batch_rows, is_foreign: true };
             record_batches(self.chunks.clone(), self.metadata.metadata(), wanted)
         });
         decoder.map_err(|error| unreadable(&self.path, error))

@@ -185,7 +185,7 @@ impl RowGroups<'_> {
         let batch_rows = usize::try_from(batch_rows).unwrap_or(usize::MAX).clamp(1, self.options.batch_rows);
         let levels = footer.levels(&columns.positions, self.options.text_views);
         let levels = levels.map_err(|error| parquet_error(self.reader.file.path(), error))?;
-        let wanted = Wanted { levels: &levels, row_groups: vec![row_group], selection, batch_rows };
+        let wanted = Wanted { levels: &levels, row_groups: vec![row_group], selection, batch_rows, is_foreign: false };
         let decoder = record_batches(self.input.clone(), footer.arrow.metadata(), wanted);
         let decoder = decoder.map_err(|error| self.input.error_of(error))?;
         Ok(RowGroupRead { source: RowSource::Decoder(Box::new(decoder)), rows_left, rows })
