@@ -37,6 +37,8 @@ pub const INLINE_VECTOR_BYTES_MAX: usize = 1 << 10;
 pub const SEGMENT_TAIL_BYTES_MAX: u64 = 256 << 20;
 /// Size of the blocks of a segment that carry a CRC-32 each, in bytes.
 pub const BLOCK_BYTES: u64 = 64 << 10;
+/// Values of one column in one row at most, of a row with nested columns: a few bytes of a file can say that there are so many.
+pub const ROW_VALUES_MAX: u64 = 1 << 28;
 /// Deepest nesting of a predicate: of AND, OR and NOT within each other.
 pub const PREDICATE_DEPTH_MAX: usize = 200;
 /// Catalog versions kept for diagnosis; the highest is current.

@@ -88,6 +88,20 @@ fn allowance(bytes: usize) -> u64 {
     FREE_BYTES.saturating_add(TIMES.saturating_mul(bytes as u64))
 }
 
+/// Takes a number of variable length from the beginning.
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
 fn error(text: impl Into<String>) -> ParquetError {
     ParquetError::General(text.into())
 }

@@ -159,6 +159,14 @@ fn a_page_that_claims_to_become_more_than_it_has_is_refused() {
     }
 }
 
+/// The pages to come of a column of `rows`.
+fn values_of(column: usize) -> Values {
+    let file = file(&rows(), WriterProperties::default());
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+    let group = metadata.metadata().row_group(0);
+    Values::new(group, group.column(column), true)
+}
+
 /// A data page of texts with these bytes.
 fn page(bytes: &[u8], num_values: u32, encoding: Encoding) -> Page {
     let levels = Encoding::RLE;
@@ -174,10 +182,7 @@ fn page(bytes: &[u8], num_values: u32, encoding: Encoding) -> Page {
 
 #[test]
 fn values_are_not_more_than_the_page_or_its_row_group_has() {
-    let file = file(&rows(), WriterProperties::default());
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
-    let group = metadata.metadata().row_group(0);
-    let mut values = Values::new(group, group.column(1), true);
+    let mut values = values_of(1);
     // Texts may be NULL: definition levels, of no bytes here, come first. Then 128 numbers in a block, 4 miniblocks, and how many.
     let levels = [0, 0, 0, 0];
     let lengths = |count: &[u8]| [&[0x80, 0x01, 4][..], count, &[0]].concat();
@@ -290,18 +295,34 @@ fn chunks_and_page_indexes_do_not_overlap() {
 
 #[test]
 fn a_row_does_not_go_on_for_ever() {
-    let file = file(&rows(), WriterProperties::default());
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
-    let group = metadata.metadata().row_group(0);
-    let mut values = Values::new(group, group.column(2), true);
+    let mut values = values_of(2);
     let mut check = |levels: &[u8]| {
         let bytes = [&(levels.len() as u32).to_le_bytes()[..], levels, &[0; 4]].concat();
-        values.check(&page(&bytes, 100, Encoding::PLAIN))
+        values.check(&page(&bytes, 1 << 30, Encoding::PLAIN))
     };
-    // A new row, 2^27 more values of it, then the same in the next page, in a new row and in one that goes on.
+    // 2^27 values more of a row; the next one begins in a run of its own, or among packed levels.
     let more = [0x80, 0x80, 0x80, 0x80, 0x01, 1];
-    check(&[&[2, 0], &more[..]].concat()).unwrap();
-    check(&[&[2, 0], &more[..], &[3, 0xfe]].concat()).unwrap();
+    for new_row in [[2, 0], [3, 0xfe]] {
+        for _ in 0..5 {
+            check(&[&new_row[..], &more].concat()).unwrap();
+        }
+        check(&more).unwrap();
+        assert!(check(&[2, 1]).unwrap_err().to_string().contains("a row of 268435457 values"));
+    }
+    // Eight packed levels, none of which begins a row.
+    check(&[&[2, 0][..], &more, &[3, 0xff]].concat()).unwrap();
     assert!(check(&more).unwrap_err().to_string().contains("a row of 268435464 values"));
     assert!(check(&[0x80]).unwrap_err().to_string().contains("ends"));
+}
+
+#[test]
+fn long_lists_of_very_many_rows_are_not_taken_for_one_row() {
+    // Rows of 1,024 values, as they are written: where one begins is among packed levels.
+    let mut values = values_of(2);
+    let row = [3, 0xfe, 0xf0, 0x0f, 1];
+    let levels = row.repeat(20_000);
+    let bytes = [&(levels.len() as u32).to_le_bytes()[..], &levels, &[0; 4]].concat();
+    for _ in 0..20 {
+        values.check(&page(&bytes, 20_000 * 1024, Encoding::PLAIN)).unwrap();
+    }
 }

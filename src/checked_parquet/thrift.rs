@@ -8,7 +8,7 @@
 
 use parquet::errors::{ParquetError, Result};
 
-use crate::checked_parquet::error;
+use crate::checked_parquet::{error, varint};
 
 /// What a field is, as Parquet's definitions have it.
 #[derive(Clone, Copy)]
@@ -201,15 +201,7 @@ impl Walk<'_> {
     }
 
     fn varint(&mut self) -> Result<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(error("a number has more than 64 bits"))
+        varint(&mut self.bytes).ok_or_else(ended)
     }
 
     fn byte(&mut self) -> Result<u8> {

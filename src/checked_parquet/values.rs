@@ -5,10 +5,8 @@ use parquet::column::page::Page;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
-use crate::checked_parquet::{allowance, error};
-
-/// Values of one row at most: more than a load lets a row have bytes.
-const ROW_VALUES_MAX: u64 = 1 << 28;
+use crate::checked_parquet::{allowance, error, varint};
+use crate::limits::ROW_VALUES_MAX;
 
 /// The pages of a column chunk, one after the other.
 pub(super) struct Values {
@@ -60,7 +58,8 @@ impl Values {
             Encoding::DELTA_BYTE_ARRAY => return Err(error("no file of ours has pages in DELTA_BYTE_ARRAY")),
             _ => return Ok(()),
         };
-        let most = u64::from(values).min(allowance(bytes.len()) / size_of::<i32>() as u64);
+        let room = allowance(bytes.len()) / size_of::<i32>() as u64;
+        let most = u64::from(values).min(if self.levels[0] > 0 { room.max(ROW_VALUES_MAX) } else { room });
         let mut rest = Rest(bytes.get(levels_bytes(page, self.levels)?..).ok_or_else(ended)?);
         let lengths = rest.lengths(most)?;
         if has_prefixes {
@@ -95,25 +94,33 @@ impl Values {
         };
         let mut rest = Rest(levels.ok_or_else(ended)?);
         let bits = u64::from(bits_of(self.levels[0]));
-        while !rest.0.is_empty() {
+        let mut values_left = u64::from(page.num_values());
+        while values_left > 0 && !rest.0.is_empty() {
             let run = rest.varint()?;
-            let count = run >> 1;
-            if run & 1 == 1 {
-                // The last run may be cut short.
-                let left = rest.0.len() as u64;
-                rest.take(count.saturating_mul(bits).min(left))?;
-                self.row_values = self.row_values.saturating_add(count.saturating_mul(8).min(left.saturating_mul(8)));
-            } else if rest.take(bits.div_ceil(8))?.iter().all(|byte| *byte == 0) {
-                self.row_values = 0; // rows of one value each
+            let (count, begins_row) = if run & 1 == 1 {
+                // The last run may be cut short, and has more levels than there are values.
+                let packed = rest.take((run >> 1).saturating_mul(bits).min(rest.0.len() as u64))?;
+                let count = (packed.len() as u64 * 8 / bits).min(values_left);
+                (count, has_zero(packed, bits, count))
             } else {
-                self.row_values = self.row_values.saturating_add(count);
-            }
+                let is_zero = rest.take(bits.div_ceil(8))?.iter().all(|byte| *byte == 0);
+                ((run >> 1).min(values_left), is_zero)
+            };
+            values_left -= count;
+            // Where rows begin in packed levels does not matter: these have their bits.
+            self.row_values = if begins_row { 0 } else { self.row_values.saturating_add(count) };
             if self.row_values > ROW_VALUES_MAX {
                 return Err(error(format!("a row of {} values, at most {ROW_VALUES_MAX}", self.row_values)));
             }
         }
         Ok(())
     }
+}
+
+/// Whether one of so many packed levels is 0.
+fn has_zero(packed: &[u8], bits: u64, count: u64) -> bool {
+    let is_set = |bit: u64| packed[(bit / 8) as usize] >> (bit % 8) & 1 == 1;
+    (0..count).any(|level| !(level * bits..(level + 1) * bits).any(is_set))
 }
 
 /// Bytes of the levels before the values.
@@ -190,15 +197,7 @@ impl<'a> Rest<'a> {
     }
 
     fn varint(&mut self) -> Result<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.take(1)?[0];
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(ended())
+        varint(&mut self.0).ok_or_else(ended)
     }
 
     fn take(&mut self, count: u64) -> Result<&'a [u8]> {

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::errors::ParquetError;
@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::delta::encode_stats;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Fs, SyncMode};
-use crate::id::{ColumnId, SegmentName};
-use crate::limits::SEGMENT_TAIL_BYTES_MAX;
+use crate::id::{ColumnId, Name, SegmentName};
+use crate::limits::{ROW_VALUES_MAX, SEGMENT_TAIL_BYTES_MAX};
 use crate::schema::{ColumnFingerprints, TableSchema, fingerprint_batch};
 use crate::segment::blocks::BLOCKS_KEY;
 use crate::segment::encoding::{SHAPE, Shape, properties};
@@ -88,6 +88,9 @@ impl SegmentWriter {
         let batch = RecordBatch::try_new(self.arrow_schema.clone(), batch.columns().to_vec()).map_err(|error| {
             Error::invalid(format!("rows for {} do not fit the table: {error}", self.path.display())).with_source(error)
         })?;
+        for (column, array) in self.schema.columns.iter().zip(batch.columns()) {
+            check_rows(&self.path, &column.name, array)?;
+        }
         self.zone_map.update(&batch);
         self.fingerprints.add(&fingerprint_batch(&batch, &self.ids)?);
         self.rows += batch.num_rows() as u64;
@@ -143,6 +146,33 @@ impl SegmentWriter {
             ),
         })
     }
+}
+
+/// No row has more values of a column than is read again.
+fn check_rows(path: &Path, column: &Name, array: &ArrayRef) -> Result<()> {
+    let is_long = |array: &dyn Array| values_at_most(array) > ROW_VALUES_MAX;
+    match is_long(array) && (0..array.len()).any(|row| is_long(&array.slice(row, 1))) {
+        false => Ok(()),
+        true => Err(Error::invalid(format!(
+            "rows for {}: column {column} has a row of more than {ROW_VALUES_MAX} values: split its lists",
+            path.display()
+        ))),
+    }
+}
+
+/// Values of one leaf that the rows have, or some more: an empty list counts as one.
+fn values_at_most(array: &dyn Array) -> u64 {
+    let of_entries = |entries: &dyn Array, offsets: &[i32]| {
+        let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
+        values_at_most(&entries.slice(first, last - first))
+    };
+    let within = match array.data_type() {
+        DataType::List(_) => of_entries(array.as_list::<i32>().values(), array.as_list::<i32>().value_offsets()),
+        DataType::Map(..) => of_entries(array.as_map().entries(), array.as_map().value_offsets()),
+        DataType::Struct(_) => array.as_struct().columns().iter().map(|field| values_at_most(field)).max().unwrap_or(0),
+        _ => 0,
+    };
+    within.saturating_add(array.len() as u64)
 }
 
 /// Writes all batches (in sort order) as one segment; at least one row. After an error the partial file is removed as

@@ -2,9 +2,10 @@
 //! is the one that the table log names is `verify`'s to say.
 
 use bytes::Bytes;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
-use crate::checked_parquet::{caught, check_footer};
+use crate::checked_parquet::load_metadata;
 use crate::cli::inspect::log;
 use crate::digest::{Digest, crc32};
 use crate::error::{Error, Result};
@@ -15,10 +16,10 @@ const BLOCKS_KEY: &str = "stele.blocks";
 
 /// Footer, row groups, blocks and tail.
 pub(super) fn describe(bytes: &Bytes, file: &str) -> Result<Vec<String>> {
-    let metadata = check_footer(bytes)
-        .and_then(|()| caught(|| ParquetMetaDataReader::new().parse_and_finish(bytes)))
+    let metadata = load_metadata(bytes, ArrowReaderOptions::new().with_skip_arrow_metadata(true))
         .map_err(|error| Error::corrupt(format!("{file}: the Parquet footer cannot be read: {error}")))?;
-    if is_checkpoint(&metadata) {
+    let metadata = metadata.metadata();
+    if is_checkpoint(metadata) {
         return log::describe_checkpoint(bytes, file);
     }
     let facts = metadata.file_metadata();
@@ -35,7 +36,7 @@ pub(super) fn describe(bytes: &Bytes, file: &str) -> Result<Vec<String>> {
     for (index, group) in metadata.row_groups().iter().enumerate() {
         lines.push(row_group(index, group));
     }
-    lines.extend(blocks(bytes, &metadata, file)?);
+    lines.extend(blocks(bytes, metadata, file)?);
     Ok(lines)
 }
 

@@ -1,7 +1,9 @@
 //! Segments with nested columns: pages beside several leaves, statistics of fields.
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, ListArray, StringArray, StructArray};
-use arrow::buffer::NullBuffer;
+use std::path::Path;
+
+use arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array, ListArray, StringArray, StructArray};
+use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType as ArrowType, Int32Type};
 
 use super::*;
@@ -80,4 +82,22 @@ fn segment_of_another_nested_type_is_refused() {
     assert!(error.is(crate::error::ErrorKind::Corrupt) && error.to_string().contains("b d"), "{error}");
     written.schema.columns[1].data_type = DataType::Int;
     assert!(written.open(Access::Map).is_err());
+}
+
+#[test]
+fn a_row_of_more_values_than_are_read_again_is_refused() {
+    let schema = table(&[("l", "ARRAY<BOOLEAN>".parse().unwrap(), true)], &[]);
+    let ArrowType::List(field) = schema.to_arrow().field(0).data_type().clone() else { panic!("no list") };
+    let rows = |lengths: [usize; 2]| {
+        let values = BooleanArray::new(BooleanBuffer::new_unset(lengths.iter().sum()), None);
+        let lists = ListArray::new(field.clone(), OffsetBuffer::from_lengths(lengths), Arc::new(values), None);
+        RecordBatch::try_new(schema.to_arrow(), vec![Arc::new(lists)]).unwrap()
+    };
+    let write = |rows: &RecordBatch| {
+        let (fs, clock) = (SimFs::new().fs(), Clock::manual(42));
+        SegmentWriter::create(&fs, Path::new("/s"), segment_name(), &schema, &clock).unwrap().write(rows)
+    };
+    let error = write(&rows([3, 1 << 28])).unwrap_err().to_string();
+    assert!(error.contains("column l has a row of more than 268435456 values: split its lists"), "{error}");
+    write(&rows([3, 5])).unwrap();
 }
