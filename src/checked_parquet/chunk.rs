@@ -5,6 +5,8 @@ use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf, Bytes};
+use flate2::read::MultiGzDecoder;
+use lz4_flex::frame::FrameDecoder;
 use parquet::basic::Compression;
 use parquet::errors::Result;
 use parquet::file::reader::{ChunkReader, Length};
@@ -16,11 +18,12 @@ use crate::checked_parquet::{allowance, error};
 const HEADER_BYTES: usize = 512;
 const HEADER_TIMES: usize = 8;
 const HEADER_BYTES_MAX: usize = 16 << 20;
-/// The most that a byte can become, by codec. Of Brotli there is no such number; no sound page is known that becomes more.
+/// The most that a byte can become, by codec.
 const SNAPPY_TIMES: u64 = 64;
 const LZ4_TIMES: u64 = 256;
 const GZIP_TIMES: u64 = 1100;
-const BROTLI_TIMES: u64 = 4096;
+/// Decompressed at once where bytes are counted.
+const BUFFER_BYTES: usize = 64 << 10;
 /// 2 to this power bytes are kept of what was decompressed while Zstandard goes on, at most.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
@@ -105,23 +108,34 @@ fn read_header<T: ChunkReader>(file: &T, start: u64) -> Result<(Bytes, PageSizes
     }
 }
 
-/// Whether the page can become as many bytes as its header claims.
+/// Whether the page can become as many bytes as its header claims, and no more.
 fn check(sizes: &PageSizes, page: &[u8], codec: Compression) -> Result<()> {
-    let claimed = sizes.uncompressed;
-    if codec == Compression::UNCOMPRESSED || claimed <= allowance(page.len()) {
+    let (claimed, allowed) = (sizes.uncompressed, allowance(page.len()));
+    let compressed = usize::try_from(sizes.levels).ok().and_then(|levels| page.get(levels..)).unwrap_or_default();
+    let times = |times: u64| times.saturating_mul(page.len() as u64);
+    let counted = |decoder: &mut dyn Read| sizes.levels.saturating_add(count(decoder, claimed));
+    // These become what they become, whatever is claimed.
+    let becomes = match codec {
+        Compression::GZIP(_) if times(GZIP_TIMES) > allowed => counted(&mut MultiGzDecoder::new(compressed)),
+        Compression::LZ4 if times(LZ4_TIMES) > allowed => counted(&mut FrameDecoder::new(compressed)),
+        _ => 0,
+    };
+    if becomes > claimed {
+        return Err(error(format!("a page that claims to become {claimed} bytes becomes more")));
+    }
+    if codec == Compression::UNCOMPRESSED || claimed <= allowed {
         return Ok(());
     }
-    let times = |times: u64| times.saturating_mul(page.len() as u64);
     let most = match codec {
         Compression::SNAPPY => times(SNAPPY_TIMES),
         Compression::LZ4 | Compression::LZ4_RAW => times(LZ4_TIMES),
         Compression::GZIP(_) => times(GZIP_TIMES),
-        Compression::BROTLI(_) => times(BROTLI_TIMES),
         // A few bytes can become very many, and only doing it tells.
+        Compression::BROTLI(_) => counted(&mut brotli::Decompressor::new(compressed, BUFFER_BYTES)),
         Compression::ZSTD(_) => {
-            let levels = usize::try_from(sizes.levels).unwrap_or(usize::MAX);
-            let compressed = page.get(levels..).unwrap_or_default();
-            sizes.levels.saturating_add(decompressed_bytes(compressed, claimed)?)
+            let mut decoder = zstd::Decoder::with_buffer(compressed)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+            counted(&mut decoder)
         }
         _ => 0,
     };
@@ -134,9 +148,44 @@ fn check(sizes: &PageSizes, page: &[u8], codec: Compression) -> Result<()> {
     }
 }
 
-/// Counted without keeping them, up to a limit.
-fn decompressed_bytes(compressed: &[u8], limit: u64) -> Result<u64> {
-    let mut decoder = zstd::Decoder::with_buffer(compressed)?;
-    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-    Ok(std::io::copy(&mut decoder.take(limit), &mut std::io::sink())?)
+/// Bytes that are decompressed before the end or the first error, without keeping them; some more than the limit if there are more.
+fn count(decoder: &mut dyn Read, limit: u64) -> u64 {
+    let (mut buffer, mut counted) = (vec![0; BUFFER_BYTES], 0);
+    while counted <= limit
+        && let Ok(bytes @ 1..) = decoder.read(&mut buffer)
+    {
+        counted += bytes as u64;
+    }
+    counted
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn what_becomes_more_than_it_claims_is_refused() {
+        const BYTES: usize = 24 << 20;
+        let zeros = vec![0; BYTES];
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&zeros).unwrap();
+        let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        lz4.write_all(&zeros).unwrap();
+        for (page, codec) in
+            [(gzip.finish().unwrap(), Compression::GZIP(Default::default())), (lz4.finish().unwrap(), Compression::LZ4)]
+        {
+            let told = |claimed: usize| check(&PageSizes { uncompressed: claimed as u64, levels: 0 }, &page, codec);
+            told(BYTES).unwrap();
+            for claimed in [0, 1000, BYTES - 1] {
+                let error = told(claimed).unwrap_err().to_string();
+                assert!(error.contains(&format!("claims to become {claimed} bytes becomes more")), "{error}");
+            }
+            // Pages that are not compressed at all say so elsewhere in their headers.
+            let plain = vec![7; 1 << 20];
+            check(&PageSizes { uncompressed: plain.len() as u64, levels: 0 }, &plain, codec).unwrap();
+        }
+    }
 }

@@ -15,6 +15,8 @@ use crate::checked_parquet::{allowance, caught, error};
 
 /// They are numbered from 0 with 16 bits.
 const ROW_GROUPS_MAX: usize = i16::MAX as usize + 1;
+/// Each of which becomes a hundred times its bytes.
+const SCHEMA_ELEMENTS_MAX: usize = 1 << 17;
 /// `parquet` goes down as deep as the schema.
 const SCHEMA_DEPTH_MAX: usize = 64;
 /// Of a value of fixed size.
@@ -168,11 +170,14 @@ pub(super) fn page_sizes(bytes: &[u8]) -> Result<(PageSizes, &[u8])> {
 pub fn check_footer(bytes: &[u8]) -> Result<()> {
     let Some((bytes, end)) = bytes.split_last_chunk::<END_BYTES>() else { return Ok(()) };
     let Some(start) = footer_bytes(end).and_then(|length| bytes.len().checked_sub(length)) else { return Ok(()) };
-    let mut row_groups = 0;
+    let (mut row_groups, mut elements) = (0, 0);
     let mut schema = Schema::default();
     walk(&bytes[start..], FILE_METADATA, &mut |place, found| match (place, found) {
         ((0, ROW_GROUPS), Found::List(count)) => row_groups = row_groups.max(count),
-        ((0, SCHEMA), Found::List(count)) => schema = Schema { elements_left: count, ..Schema::default() },
+        ((0, SCHEMA), Found::List(count)) => {
+            elements = elements.max(count);
+            schema = Schema { elements_left: count, ..Schema::default() };
+        }
         ((SCHEMA, NAME), Found::Binary(length)) => schema.name = length,
         ((SCHEMA, CHILDREN), Found::Int(count)) => schema.children = count,
         ((0, SCHEMA), Found::End) => schema.element(),
@@ -180,6 +185,9 @@ pub fn check_footer(bytes: &[u8]) -> Result<()> {
     })?;
     if row_groups > ROW_GROUPS_MAX {
         return Err(error(format!("{row_groups} row groups, at most {ROW_GROUPS_MAX} can be numbered")));
+    }
+    if elements > SCHEMA_ELEMENTS_MAX {
+        return Err(error(format!("a schema of {elements} elements, at most {SCHEMA_ELEMENTS_MAX}")));
     }
     match schema.wrong {
         Some(text) => Err(error(text)),
@@ -272,6 +280,29 @@ pub fn check_page_indexes(metadata: &ParquetMetaData, end: &[u8], file_bytes: u6
                 .ok_or_else(|| error(format!("a page index of {length} bytes at {offset}, which cannot be there")))?;
             bytes_left -= index.len();
             walk(index, fields, &mut |_, _| {})?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks at where pages are by their indexes: within their column chunks, and no page in several.
+pub fn check_page_places(metadata: &ParquetMetaData) -> Result<()> {
+    for (group, indexes) in metadata.row_groups().iter().zip(metadata.offset_index().into_iter().flatten()) {
+        for (chunk, index) in group.columns().iter().zip(indexes) {
+            let (mut start, length) = chunk.byte_range();
+            let end = start.saturating_add(length);
+            for page in &index.page_locations {
+                let place = u64::try_from(page.offset).ok().zip(u64::try_from(page.compressed_page_size).ok());
+                start = match place.and_then(|(offset, bytes)| Some((offset, offset.checked_add(bytes)?))) {
+                    Some((offset, page_end)) if start <= offset && page_end <= end => page_end,
+                    _ => {
+                        return Err(error(format!(
+                            "a page of {} bytes at {}, which cannot be there",
+                            page.compressed_page_size, page.offset
+                        )));
+                    }
+                };
+            }
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ mod tests;
 mod thrift;
 mod values;
 
-pub use headers::{check_footer, check_metadata, check_page_indexes, load_metadata};
+pub use headers::{check_footer, check_metadata, check_page_indexes, check_page_places, load_metadata};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, RowGroups, RowSelection};
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::basic::Compression;
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
@@ -37,7 +38,7 @@ pub struct Wanted<'a> {
     /// Most rows of a batch.
     pub batch_rows: usize,
     /// Whether another program may have written it. Ours has no texts that begin as the one before (DELTA_BYTE_ARRAY), of which a few
-    /// bytes can become very many.
+    /// bytes can become very many, and only codecs that make what the page claims and need no memory beside it.
     pub is_foreign: bool,
 }
 
@@ -149,10 +150,14 @@ impl<T: ChunkReader + 'static> Iterator for ColumnChunks<T> {
         let index = self.row_groups.next()?;
         let group = self.metadata.row_group(index);
         let chunk = group.column(self.column);
+        let codec = chunk.compression();
+        if !self.is_foreign && !is_frugal(codec) {
+            return Some(Err(error(format!("no file of ours has the codec {codec}"))));
+        }
         let rows = usize::try_from(group.num_rows()).unwrap_or(0);
         let of_group = self.metadata.offset_index().and_then(|groups| groups.get(index));
         let places = of_group.and_then(|columns| columns.get(self.column)).map(|column| column.page_locations.clone());
-        let file = CheckedChunk::new(self.file.clone(), chunk.compression(), places.is_some());
+        let file = CheckedChunk::new(self.file.clone(), codec, places.is_some());
         let pages = SerializedPageReader::new(Arc::new(file), chunk, rows, places);
         let values = Values::new(group, chunk, self.is_foreign);
         Some(pages.map(|pages| Box::new(CheckedPages { pages, values }) as Box<dyn PageReader>))
@@ -160,6 +165,12 @@ impl<T: ChunkReader + 'static> Iterator for ColumnChunks<T> {
 }
 
 impl<T: ChunkReader + 'static> PageIterator for ColumnChunks<T> {}
+
+/// Gzip makes more than a page claims, Brotli may want 1 GiB to remember what it repeats, and LZ4 is one of three formats.
+fn is_frugal(codec: Compression) -> bool {
+    use Compression::{LZ4_RAW, SNAPPY, UNCOMPRESSED, ZSTD};
+    matches!(codec, UNCOMPRESSED | SNAPPY | LZ4_RAW | ZSTD(_))
+}
 
 /// The pages of a column chunk.
 struct CheckedPages<T: ChunkReader> {

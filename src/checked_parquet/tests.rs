@@ -1,11 +1,14 @@
 #![allow(clippy::unwrap_used)]
 
-use arrow::array::{ArrayRef, Int64Array, Int64Builder, ListBuilder, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, FixedSizeBinaryBuilder, Int64Array, Int64Builder, ListBuilder, RecordBatch, StringArray,
+};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection, RowSelector};
 use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 
 use super::*;
@@ -56,6 +59,7 @@ fn all_properties() -> Vec<WriterProperties> {
         Compression::SNAPPY,
         Compression::LZ4_RAW,
         Compression::GZIP(Default::default()),
+        Compression::BROTLI(Default::default()),
         Compression::ZSTD(Default::default()),
     ];
     let encodings = [Encoding::PLAIN, Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY];
@@ -101,6 +105,37 @@ fn files_of_ours_have_no_texts_that_begin_as_the_one_before() {
     }
 }
 
+#[test]
+fn files_of_ours_have_codecs_that_make_what_a_page_claims() {
+    let rows = rows();
+    for properties in all_properties() {
+        let codec = properties.compression(&"id".into());
+        let text = properties.encoding(&"text".into());
+        let found = read_as(&file(&rows, properties), PageIndexPolicy::Skip, None, false);
+        match codec {
+            Compression::GZIP(_) | Compression::BROTLI(_) => {
+                assert!(found.unwrap_err().to_string().contains(&format!("no file of ours has the codec {codec}")));
+            }
+            _ if text == Some(Encoding::DELTA_BYTE_ARRAY) => assert!(found.is_err()),
+            _ => assert_eq!(found.unwrap(), rows),
+        }
+    }
+}
+
+#[test]
+fn a_text_longer_than_its_page_is_refused_before_rows_are_passed_over() {
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..100).map(|row| format!("text {row:03}"))));
+    let rows = RecordBatch::try_from_iter([("text", texts)]).unwrap();
+    let mut bytes = file(&rows, WriterProperties::builder().set_dictionary_enabled(false).build()).to_vec();
+    let selection = || Some(RowSelection::from(vec![RowSelector::skip(51), RowSelector::select(1)]));
+    let read = |bytes: Vec<u8>| read_as(&bytes.into(), PageIndexPolicy::Skip, selection(), false);
+    assert_eq!(read(bytes.clone()).unwrap(), rows.slice(51, 1));
+    // The last one that is passed over.
+    let at = bytes.windows(8).position(|window| window == b"text 050").unwrap() - 4;
+    bytes[at..at + 4].copy_from_slice(&1_000_000_u32.to_le_bytes());
+    assert!(read(bytes).unwrap_err().to_string().contains("ends before its values"));
+}
+
 /// A file of one column of one text, over and over, without a dictionary.
 fn repeated(text: &str, count: usize, codec: Compression) -> (RecordBatch, Bytes) {
     let texts: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, count)));
@@ -117,7 +152,8 @@ fn repeated(text: &str, count: usize, codec: Compression) -> (RecordBatch, Bytes
 
 #[test]
 fn a_page_that_becomes_very_many_times_its_bytes_is_read() {
-    for codec in [Compression::ZSTD(Default::default()), Compression::GZIP(Default::default()), Compression::LZ4_RAW] {
+    let (zstd, brotli) = (Compression::ZSTD(Default::default()), Compression::BROTLI(Default::default()));
+    for codec in [zstd, brotli, Compression::GZIP(Default::default()), Compression::LZ4_RAW] {
         let (rows, file) = repeated(&"x".repeat(1 << 20), 20, codec);
         assert!(file.len() < (20 << 20) / 64, "{codec}: {}", file.len());
         assert_eq!(read(&file, PageIndexPolicy::Skip, None).unwrap(), rows, "{codec}");
@@ -146,6 +182,7 @@ fn with_size(file: &Bytes, size: u32) -> Bytes {
 fn a_page_that_claims_to_become_more_than_it_has_is_refused() {
     let codecs = [
         (Compression::ZSTD(Default::default()), 20),
+        (Compression::BROTLI(Default::default()), 20),
         (Compression::GZIP(Default::default()), 20),
         (Compression::SNAPPY, 2),
         (Compression::LZ4_RAW, 2),
@@ -161,10 +198,13 @@ fn a_page_that_claims_to_become_more_than_it_has_is_refused() {
 
 /// The pages to come of a column of `rows`.
 fn values_of(column: usize) -> Values {
-    let file = file(&rows(), WriterProperties::default());
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+    values_of_column(&rows(), column, true)
+}
+
+fn values_of_column(rows: &RecordBatch, column: usize, is_foreign: bool) -> Values {
+    let metadata = load_metadata(&file(rows, WriterProperties::default()), ArrowReaderOptions::new()).unwrap();
     let group = metadata.metadata().row_group(0);
-    Values::new(group, group.column(column), true)
+    Values::new(group, group.column(column), is_foreign)
 }
 
 /// A data page of texts with these bytes.
@@ -207,6 +247,26 @@ fn values_are_not_more_than_the_page_or_its_row_group_has() {
 
     let error = told(values.check(&page(&[], 3001, Encoding::PLAIN)));
     assert!(error.contains("3001 values in a row group of fewer rows"), "{error}");
+
+    let mut ours = values_of_column(&rows(), 0, false);
+    for _ in 0..3 {
+        ours.check(&page(&[], 1000, Encoding::PLAIN)).unwrap();
+    }
+    assert!(told(ours.check(&page(&[], 1, Encoding::PLAIN))).contains("more values than their column chunk"));
+}
+
+#[test]
+fn truth_values_of_a_dictionary_have_a_bit_each() {
+    let truths: ArrayRef = Arc::new(BooleanArray::from(vec![true; 20]));
+    let rows = RecordBatch::try_from_iter([("truth", truths)]).unwrap();
+    let mut values = values_of_column(&rows, 0, true);
+    let mut check = |num_values| {
+        let buf = Bytes::from_static(&[3]);
+        values.check(&Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN, is_sorted: false })
+    };
+    check(2).unwrap();
+    check(8).unwrap();
+    assert!(check(9).unwrap_err().to_string().contains("9 values of at least 1 bits has 1 bytes"));
 }
 
 /// Footer bytes with their length and magic.
@@ -224,6 +284,8 @@ fn a_footer_lists_no_more_than_it_has() {
     // As many as there are bytes are too many row groups.
     let groups = [&[0x39, 0xfc, 0x81, 0x80, 0x02][..], &[0; 32_769], &[0]].concat();
     assert!(told(&[&version[..], &groups].concat()).contains("32769 row groups"));
+    let elements = [&[0x19, 0xfc, 0x81, 0x80, 0x08][..], &[0; 131_073], &[0]].concat();
+    assert!(told(&[&version[..], &elements].concat()).contains("a schema of 131073 elements, at most 131072"));
     // Numbers of another size are the same bytes; what says to be of another type would be read as another one.
     check_footer(&footer(&[0x16, 0x02, 0])).unwrap();
     assert!(told(&[0x18, 0x01, 0x00, 0]).contains("field 1 of a structure has the type 8"));
@@ -294,25 +356,72 @@ fn chunks_and_page_indexes_do_not_overlap() {
 }
 
 #[test]
+fn pages_lie_within_their_column_chunks() {
+    let properties = WriterProperties::builder().set_data_page_row_count_limit(300).set_write_batch_size(100);
+    let file = file(&rows(), properties.build());
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+    let metadata = ParquetMetaData::clone(load_metadata(&file, options).unwrap().metadata());
+    check_page_places(&metadata).unwrap();
+    let told = |forge: fn(&mut Vec<PageLocation>)| {
+        let mut index = metadata.offset_index().unwrap().clone();
+        forge(&mut index[0][1].page_locations);
+        let forged = metadata.clone().into_builder().set_offset_index(Some(index)).build();
+        check_page_places(&forged).unwrap_err().to_string()
+    };
+    for forge in [
+        |pages: &mut Vec<PageLocation>| pages[0].offset = 4,
+        |pages: &mut Vec<PageLocation>| pages[1].offset -= 1,
+        |pages: &mut Vec<PageLocation>| pages[0].offset = -1,
+        |pages: &mut Vec<PageLocation>| pages[2].compressed_page_size = -1,
+        |pages: &mut Vec<PageLocation>| pages[9].compressed_page_size += 1,
+        |pages: &mut Vec<PageLocation>| pages[9].offset = i64::MAX,
+    ] {
+        assert!(told(forge).contains("which cannot be there"));
+    }
+}
+
+#[test]
 fn a_row_does_not_go_on_for_ever() {
     let mut values = values_of(2);
-    let mut check = |levels: &[u8]| {
+    let mut check = |levels: &[u8], count: u32| {
         let bytes = [&(levels.len() as u32).to_le_bytes()[..], levels, &[0; 4]].concat();
-        values.check(&page(&bytes, 1 << 30, Encoding::PLAIN))
+        values.check(&page(&bytes, count, Encoding::PLAIN))
     };
+    let told = |result: Result<()>| result.unwrap_err().to_string();
     // 2^27 values more of a row; the next one begins in a run of its own, or among packed levels.
-    let more = [0x80, 0x80, 0x80, 0x80, 0x01, 1];
-    for new_row in [[2, 0], [3, 0xfe]] {
+    let (more, many) = ([0x80, 0x80, 0x80, 0x80, 0x01, 1], 1 << 27);
+    for (new_row, levels) in [([2, 0], 1), ([3, 0xfe], 8)] {
         for _ in 0..5 {
-            check(&[&new_row[..], &more].concat()).unwrap();
+            check(&[&new_row[..], &more].concat(), many + levels).unwrap();
         }
-        check(&more).unwrap();
-        assert!(check(&[2, 1]).unwrap_err().to_string().contains("a row of 268435457 values"));
+        check(&more, many).unwrap();
+        assert!(told(check(&[2, 1], 1)).contains("a row of 268435457 values"));
     }
     // Eight packed levels, none of which begins a row.
-    check(&[&[2, 0][..], &more, &[3, 0xff]].concat()).unwrap();
-    assert!(check(&more).unwrap_err().to_string().contains("a row of 268435464 values"));
-    assert!(check(&[0x80]).unwrap_err().to_string().contains("ends"));
+    check(&[&[2, 0][..], &more, &[3, 0xff]].concat(), many + 9).unwrap();
+    assert!(told(check(&more, many)).contains("a row of 268435464 values"));
+    assert!(told(check(&[0x80], 1)).contains("ends"));
+    // `parquet` would wait for more levels when it passes over rows, and counts with 32 bits.
+    check(&[2, 0], 1).unwrap();
+    assert!(told(check(&[2, 0], 2)).contains("ends"));
+    for none in [0, 1] {
+        assert!(told(check(&[2, 0, none, 0], 2)).contains("a run of 0 levels"));
+    }
+    assert!(told(check(&[0x80, 0x80, 0x80, 0x80, 0x20, 1], many)).contains("a run of 4294967296 levels"));
+}
+
+#[test]
+fn a_row_of_values_of_a_fixed_size_has_as_many_as_there_is_room_for() {
+    let mut lists = ListBuilder::new(FixedSizeBinaryBuilder::new(1 << 20));
+    lists.values().append_null();
+    lists.append(true);
+    let rows = RecordBatch::try_from_iter([("list", Arc::new(lists.finish()) as ArrayRef)]).unwrap();
+    let mut values = values_of_column(&rows, 0, true);
+    // A row of 4,098 values, all of them NULL, in a run of repetition levels and one of definition levels.
+    let run = |count: u32, level: u8| [(count << 1 & 0x7f) as u8 | 0x80, (count >> 6) as u8, level];
+    let bytes = [&[5, 0, 0, 0, 2, 0][..], &run(4097, 1)].concat();
+    let error = values.check(&page(&bytes, 4098, Encoding::PLAIN)).unwrap_err().to_string();
+    assert!(error.contains("a row of 4097 values, at most 4096"), "{error}");
 }
 
 #[test]

@@ -8,12 +8,21 @@ use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use crate::checked_parquet::{allowance, error, varint};
 use crate::limits::ROW_VALUES_MAX;
 
+/// Of values of a fixed size in one row: as many as may be of the longest ones that a table has, LARGEINT and DECIMAL.
+const ROW_BYTES_MAX: u64 = ROW_VALUES_MAX * size_of::<i128>() as u64;
+
 /// The pages of a column chunk, one after the other.
 pub(super) struct Values {
-    /// The least bytes of a value in a dictionary, whose encoding is always PLAIN.
-    value_bytes: usize,
+    /// Of the chunk.
+    physical: Type,
+    /// The least bits of a value in a dictionary, whose encoding is always PLAIN.
+    value_bits: usize,
     /// Values of a page at most: rows of the row group, unless a row can have many.
     page_values_max: Option<u64>,
+    /// Values of a row at most, for each of which room is made if they have a fixed size.
+    row_values_max: u64,
+    /// Values of the chunk that are yet to come, if a file of ours says how many it has.
+    values_left: Option<u64>,
     /// The largest repetition and definition levels.
     levels: [i16; 2],
     /// As [`Wanted::is_foreign`](crate::checked_parquet::Wanted::is_foreign).
@@ -26,41 +35,67 @@ impl Values {
     pub fn new(group: &RowGroupMetaData, chunk: &ColumnChunkMetaData, is_foreign: bool) -> Values {
         let column = chunk.column_descr();
         let levels = [column.max_rep_level(), column.max_def_level()];
-        let value_bytes = match column.physical_type() {
+        let fixed_bytes = usize::try_from(column.type_length()).unwrap_or(0).max(1);
+        let value_bits = match column.physical_type() {
             Type::BOOLEAN => 1,
             // A byte array has its length before it.
-            Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY => 4,
-            Type::INT64 | Type::DOUBLE => 8,
-            Type::INT96 => 12,
-            Type::FIXED_LEN_BYTE_ARRAY => usize::try_from(column.type_length()).unwrap_or(0).max(1),
+            Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY => 32,
+            Type::INT64 | Type::DOUBLE => 64,
+            Type::INT96 => 96,
+            Type::FIXED_LEN_BYTE_ARRAY => fixed_bytes.saturating_mul(8),
         };
         let rows = u64::try_from(group.num_rows()).unwrap_or(0);
-        Values { value_bytes, page_values_max: (levels[0] == 0).then_some(rows), levels, is_foreign, row_values: 0 }
+        Values {
+            physical: column.physical_type(),
+            value_bits,
+            page_values_max: (levels[0] == 0).then_some(rows),
+            row_values_max: ROW_VALUES_MAX.min(ROW_BYTES_MAX / fixed_bytes as u64),
+            values_left: (!is_foreign).then_some(u64::try_from(chunk.num_values()).unwrap_or(0)),
+            levels,
+            is_foreign,
+            row_values: 0,
+        }
     }
 
     /// Whether the next page can have what it claims.
     pub fn check(&mut self, page: &Page) -> Result<()> {
-        let bytes = page.buffer();
         if let Page::DictionaryPage { num_values, .. } = page {
-            return self.check_dictionary(*num_values as usize, bytes);
+            return self.check_dictionary(*num_values as usize, page.buffer());
         }
-        let values = page.num_values();
-        if self.page_values_max.is_some_and(|most| u64::from(values) > most) {
+        let values = u64::from(page.num_values());
+        if self.page_values_max.is_some_and(|most| values > most) {
             return Err(error(format!("a page of {values} values in a row group of fewer rows")));
+        }
+        if let Some(left) = &mut self.values_left {
+            *left = left.checked_sub(values).ok_or_else(|| error("pages of more values than their column chunk"))?;
         }
         if self.levels[0] > 0 {
             self.check_repetition(page)?;
         }
-        // Lengths come before the values, and room is made for all of them; prefixes have lengths of their own.
-        let has_prefixes = match page.encoding() {
-            Encoding::DELTA_LENGTH_BYTE_ARRAY => false,
-            Encoding::DELTA_BYTE_ARRAY if self.is_foreign => true,
-            Encoding::DELTA_BYTE_ARRAY => return Err(error("no file of ours has pages in DELTA_BYTE_ARRAY")),
-            _ => return Ok(()),
-        };
-        let room = allowance(bytes.len()) / size_of::<i32>() as u64;
-        let most = u64::from(values).min(if self.levels[0] > 0 { room.max(ROW_VALUES_MAX) } else { room });
-        let mut rest = Rest(bytes.get(levels_bytes(page, self.levels)?..).ok_or_else(ended)?);
+        match page.encoding() {
+            Encoding::DELTA_LENGTH_BYTE_ARRAY => self.check_lengths(page, false),
+            Encoding::DELTA_BYTE_ARRAY if self.is_foreign => self.check_lengths(page, true),
+            Encoding::DELTA_BYTE_ARRAY => Err(error("no file of ours has pages in DELTA_BYTE_ARRAY")),
+            // `parquet` passes over texts by their lengths alone. All rows of inputs are read.
+            Encoding::PLAIN if self.physical == Type::BYTE_ARRAY && !self.is_foreign => {
+                self.encoded(page)?.pass_texts(values)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What follows the levels.
+    fn encoded<'a>(&self, page: &'a Page) -> Result<Rest<'a>> {
+        let bytes: &[u8] = page.buffer();
+        bytes.get(levels_bytes(page, self.levels)?..).map(Rest).ok_or_else(ended)
+    }
+
+    /// Lengths come before the values, and room is made for all of them; prefixes have lengths of their own.
+    fn check_lengths(&self, page: &Page, has_prefixes: bool) -> Result<()> {
+        let room = allowance(page.buffer().len()) / size_of::<i32>() as u64;
+        let room = if self.levels[0] > 0 { room.max(ROW_VALUES_MAX) } else { room };
+        let most = u64::from(page.num_values()).min(room);
+        let mut rest = self.encoded(page)?;
         let lengths = rest.lengths(most)?;
         if has_prefixes {
             rest.pass(lengths)?;
@@ -70,11 +105,11 @@ impl Values {
     }
 
     fn check_dictionary(&self, values: usize, bytes: &[u8]) -> Result<()> {
-        let value_bytes = self.value_bytes;
-        match values.checked_mul(value_bytes) {
-            Some(needed) if needed <= bytes.len() => Ok(()),
+        match values.checked_mul(self.value_bits) {
+            Some(needed) if needed.div_ceil(8) <= bytes.len() => Ok(()),
             _ => Err(error(format!(
-                "a dictionary of {values} values of at least {value_bytes} bytes has {} bytes",
+                "a dictionary of {values} values of at least {} bits has {} bytes",
+                self.value_bits,
                 bytes.len()
             ))),
         }
@@ -95,22 +130,27 @@ impl Values {
         let mut rest = Rest(levels.ok_or_else(ended)?);
         let bits = u64::from(bits_of(self.levels[0]));
         let mut values_left = u64::from(page.num_values());
-        while values_left > 0 && !rest.0.is_empty() {
+        while values_left > 0 {
             let run = rest.varint()?;
-            let (count, begins_row) = if run & 1 == 1 {
+            // `parquet` counts a run with 32 bits, and one of none is an end to it, after which it goes on.
+            let (is_packed, length) = (run & 1 == 1, run >> 1);
+            if length == 0 || length > u64::from(u32::MAX) / 8 {
+                return Err(error(format!("a run of {length} levels")));
+            }
+            let (count, begins_row) = if is_packed {
                 // The last run may be cut short, and has more levels than there are values.
-                let packed = rest.take((run >> 1).saturating_mul(bits).min(rest.0.len() as u64))?;
+                let packed = rest.take(length.saturating_mul(bits).min(rest.0.len() as u64))?;
                 let count = (packed.len() as u64 * 8 / bits).min(values_left);
                 (count, has_zero(packed, bits, count))
             } else {
                 let is_zero = rest.take(bits.div_ceil(8))?.iter().all(|byte| *byte == 0);
-                ((run >> 1).min(values_left), is_zero)
+                (length.min(values_left), is_zero)
             };
             values_left -= count;
             // Where rows begin in packed levels does not matter: these have their bits.
             self.row_values = if begins_row { 0 } else { self.row_values.saturating_add(count) };
-            if self.row_values > ROW_VALUES_MAX {
-                return Err(error(format!("a row of {} values, at most {ROW_VALUES_MAX}", self.row_values)));
+            if self.row_values > self.row_values_max {
+                return Err(error(format!("a row of {} values, at most {}", self.row_values, self.row_values_max)));
             }
         }
         Ok(())
@@ -178,6 +218,16 @@ impl<'a> Rest<'a> {
         }
         let in_miniblock = block.checked_div(miniblocks).filter(|numbers| *numbers > 0).ok_or_else(ended)?;
         Ok(Deltas { in_miniblock, miniblocks, count })
+    }
+
+    /// Passes over texts that have their lengths before them, at most so many.
+    fn pass_texts(&mut self, most: u64) -> Result<()> {
+        for _ in 0..most {
+            let Some((length, rest)) = self.0.split_first_chunk() else { break };
+            self.0 = rest;
+            self.take(u64::from(u32::from_le_bytes(*length)))?;
+        }
+        Ok(())
     }
 
     /// Passes over all of them.

@@ -156,6 +156,14 @@ mod tests {
     }
 
     #[test]
+    fn seeds_of_segments_have_rows_that_are_read() {
+        let seeds = seeds().unwrap();
+        for seed in seeds.iter().filter(|seed| seed.target == "segment") {
+            assert_eq!(segment::reads(&seed.bytes).unwrap().map(Result::unwrap), [20, 15, 1]);
+        }
+    }
+
+    #[test]
     fn seeds_of_inputs_have_rows_that_are_loaded() {
         let schema = std::sync::Arc::new(input_seeds::schema().unwrap());
         let fs = crate::fs::SimFs::new().fs();

@@ -3,7 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, Date32Array, Float64Array, Int32Builder, Int64Array, ListBuilder, RecordBatch, StringArray,
+};
+use arrow::datatypes::{DataType as ArrowType, Field};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::Encoding;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{WriterProperties, WriterVersion};
 use serde::Serialize;
 
 use crate::clock::Clock;
@@ -52,6 +61,11 @@ pub fn seeds() -> Result<Vec<Seed>> {
     let manifest = store.snapshot_manifest(&noon)?;
     seeds.push(Seed { target: "manifest", bytes: json(&manifest)? });
     seeds.push(of_pages()?);
+    for (pages, texts) in
+        [(WriterVersion::PARQUET_1_0, Encoding::PLAIN), (WriterVersion::PARQUET_2_0, Encoding::DELTA_LENGTH_BYTE_ARRAY)]
+    {
+        seeds.push(of_plain(pages, texts).map_err(|error| Error::invalid(error.to_string()))?);
+    }
     seeds.extend(of_log(&fs, &table)?);
     seeds.extend(of_catalog(&fs, &store)?);
     seeds.push(Seed { target: "envelope", bytes: encode_document(DocumentKind::Manifest, &manifest)? });
@@ -80,6 +94,7 @@ fn spec() -> Result<TableSpec> {
         .column("day", DataType::Date)
         .nullable_column("weight", DataType::Double)
         .nullable_column("note", DataType::Varchar(40))
+        .nullable_column("marks", DataType::array(DataType::Int))
         .sort_key(["id"])
         .partition_by_range(["day"], [early, late]))
 }
@@ -91,7 +106,13 @@ fn rows() -> Result<RecordBatch> {
     let weights: ArrayRef = Arc::new(Float64Array::from_iter_values((0..count).map(|row| f64::from(row) / 3.0)));
     let notes = (0..count).map(|row| (row % 7 > 0).then(|| format!("note {}", row % 5)));
     let notes: ArrayRef = Arc::new(StringArray::from_iter(notes));
-    RecordBatch::try_from_iter([("id", ids), ("day", days), ("weight", weights), ("note", notes)])
+    let mut marks = ListBuilder::new(Int32Builder::new()).with_field(Field::new("element", ArrowType::Int32, true));
+    for row in 0..count {
+        (0..row % 4).for_each(|mark| marks.values().append_option((mark != 2).then_some(row)));
+        marks.append(row % 5 > 0);
+    }
+    let marks: ArrayRef = Arc::new(marks.finish());
+    RecordBatch::try_from_iter([("id", ids), ("day", days), ("weight", weights), ("note", notes), ("marks", marks)])
         .map_err(|error| Error::invalid(error.to_string()))
 }
 
@@ -146,6 +167,29 @@ fn of_pages() -> Result<Seed> {
     let offset = writer.finish(SyncMode::EachFile)?.tail.offset.to_le_bytes();
     let file = fs.read(path, LOG_FILE_BYTES_MAX)?;
     Ok(Seed { target: "segment", bytes: [&offset[..], &file].concat() })
+}
+
+/// The rows of the segment without a codec and dictionaries, so that what is changed is what is decoded.
+fn of_plain(pages: WriterVersion, texts: Encoding) -> std::result::Result<Seed, ParquetError> {
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_writer_version(pages)
+        .set_column_encoding("note".into(), texts)
+        .set_data_page_row_count_limit(7)
+        .set_write_batch_size(1)
+        .build();
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let (schema, rows) = schema()
+        .and_then(|schema| Ok((schema.to_arrow(), rows()?)))
+        .map_err(|error| ParquetError::External(error.into()))?;
+    let rows = RecordBatch::try_new(schema.clone(), rows.slice(0, SEGMENT_ROWS as usize).columns().to_vec())?;
+    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
+    writer.write(&rows)?;
+    writer.flush()?;
+    let offset = (writer.bytes_written() as u64).to_le_bytes();
+    // Checksums of the one block; the target mends them.
+    writer.append_key_value_metadata(KeyValue::new(segment::BLOCKS_KEY.to_owned(), "00000000".to_owned()));
+    Ok(Seed { target: "segment", bytes: [&offset[..], &writer.into_inner()?].concat() })
 }
 
 fn json<T: Serialize>(document: &T) -> Result<Vec<u8>> {

@@ -4,22 +4,31 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::digest::{Digest, crc32};
-use crate::error::Result;
-use crate::fs::{Put, SimFs};
+use crate::error::{Error, Result};
+use crate::fs::SimFs;
 use crate::fuzzing::seeds;
 use crate::id::{BucketIndex, ColumnId, IdSource, PartitionId, RowsetId, SegmentName};
 use crate::limits::BLOCK_BYTES;
-use crate::predicate::{BoundPredicate, Predicate};
-use crate::schema::{TableSchema, Value};
+use crate::predicate::Predicate;
+use crate::schema::Value;
 use crate::segment::{Access, BlockTable, ReadCounters, SegmentReader, SegmentScanOptions};
 use crate::segment_meta::{SegmentMeta, SegmentSummary, SegmentTail};
 
-/// Opens a segment of the seeds' table, and reads it whole and by a predicate: where its tail begins (8 bytes, little endian),
+/// Where the checksums of blocks are in a footer.
+pub const BLOCKS_KEY: &str = "stele.blocks";
+
+/// Opens a segment of the seeds' table, and reads it whole and by predicates: where its tail begins (8 bytes, little endian),
 /// then the file.
 pub fn segment(bytes: &[u8]) {
-    let Some((offset, file)) = bytes.split_first_chunk() else { return };
+    let _ = reads(bytes);
+}
+
+/// The rows of each way of reading it; an error if it cannot be opened.
+pub fn reads(bytes: &[u8]) -> Result<[Result<usize>; 3]> {
+    let nothing = || Error::corrupt("there is no file with a tail");
+    let (offset, file) = bytes.split_first_chunk().ok_or_else(nothing)?;
     let offset = u64::from_le_bytes(*offset);
-    let Some(tail_at) = usize::try_from(offset).ok().filter(|at| *at < file.len()) else { return };
+    let tail_at = usize::try_from(offset).ok().filter(|at| *at < file.len()).ok_or_else(nothing)?;
     let mut file = file.to_vec();
     mend_blocks(&mut file, tail_at);
     let meta = SegmentMeta {
@@ -31,35 +40,26 @@ pub fn segment(bytes: &[u8]) {
         sealed_ms: 0,
         summary: SegmentSummary::new(&[], "{}"),
     };
-    let Ok(schema) = seeds::schema() else { return };
-    let sim = SimFs::new();
-    let path = Path::new("/segment");
-    let fs = sim.fs();
-    let Ok(Put::Created) = fs.put_new(path, Path::new("/temporary"), &file) else { return };
-    let schema = Arc::new(schema);
-    let Ok(reader) = SegmentReader::open(&fs, path, &meta, &schema, Access::Read, None) else { return };
+    let schema = Arc::new(seeds::schema()?);
+    let (fs, path) = (SimFs::new().fs(), Path::new("/segment"));
+    fs.replace(path, &file)?;
+    let reader = SegmentReader::open(&fs, path, &meta, &schema, Access::Read, None)?;
     let columns: Vec<ColumnId> = schema.columns.iter().map(|column| column.id).collect();
-    let _ = read(&reader, columns.clone(), None);
-    let _ = later_rows(&schema).and_then(|predicate| read(&reader, columns, Some(predicate)));
-}
-
-/// The first error ends it, as for every reader.
-fn read(reader: &Arc<SegmentReader>, projection: Vec<ColumnId>, predicate: Option<BoundPredicate>) -> Result<usize> {
-    let options = SegmentScanOptions {
-        projection,
-        // Text comes as either form in one of the two scans.
-        text_views: predicate.is_some(),
-        predicate,
-        limit: None,
-        batch_rows: 1024,
-        counters: Arc::<ReadCounters>::default(),
+    let read = |predicate: Option<Predicate>, text_views| {
+        let options = SegmentScanOptions {
+            projection: columns.clone(),
+            predicate: predicate.map(|predicate| predicate.bind(&schema)).transpose()?,
+            text_views,
+            limit: None,
+            batch_rows: 1024,
+            counters: Arc::<ReadCounters>::default(),
+        };
+        // The first error ends it, as for every reader.
+        reader.scan(options)?.map(|batch| batch.map(|batch| batch.num_rows())).sum()
     };
-    reader.scan(options)?.map(|batch| batch.map(|batch| batch.num_rows())).sum()
-}
-
-/// Keeps a part of a page and of a row group, so that the page index is asked.
-fn later_rows(schema: &TableSchema) -> Result<BoundPredicate> {
-    Predicate::ge("id", Value::Int(5)).bind(schema)
+    // A part of a page and of a row group, and one row among others: the page index is asked, and rows are passed over.
+    let (later, one) = (Predicate::ge("id", Value::Int(5)), Predicate::eq("id", Value::Int(12)));
+    Ok([read(None, false), read(Some(later), true), read(Some(one), false)])
 }
 
 /// Of the segment, whatever it has.
@@ -81,7 +81,7 @@ fn mend_blocks(file: &mut [u8], tail_at: usize) {
     if text.is_empty() {
         return; // a file without blocks has no digits to mend
     }
-    let key = b"stele.blocks";
+    let key = BLOCKS_KEY.as_bytes();
     let Some(at) = tail.windows(key.len()).position(|window| window == key) else { return };
     let after = at + key.len();
     let Some(start) = tail[after..].windows(text.len()).position(|window| window.iter().all(is_digit)) else { return };

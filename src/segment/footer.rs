@@ -9,7 +9,7 @@ use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels}
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use crate::checked_parquet::{caught, check_footer, check_metadata, check_page_indexes};
+use crate::checked_parquet::{caught, check_footer, check_metadata, check_page_indexes, check_page_places};
 use crate::error::{Error, Result};
 use crate::schema::{TableSchema, with_text_views};
 use crate::segment::BlockTable;
@@ -77,7 +77,9 @@ impl Footer {
         let parsed = check_page_indexes(self.arrow.metadata(), &tail, file.size_bytes()).and_then(|()| {
             caught(|| {
                 reader.read_page_indexes_sized(&tail, file.size_bytes())?;
-                to_arrow(reader.finish()?)
+                let metadata = reader.finish()?;
+                check_page_places(&metadata)?;
+                to_arrow(metadata)
             })
         });
         let arrow = parsed.map_err(|error| parquet_error(file.path(), error))?;

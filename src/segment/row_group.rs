@@ -207,9 +207,10 @@ pub fn decoded_row_bytes(group: &RowGroupMetaData, columns: impl Iterator<Item =
     let bytes = columns.map(|index| {
         let column = group.column(index);
         let decoded = column.unencoded_byte_array_data_bytes().unwrap_or(0).max(column.uncompressed_size());
-        // Room is made for this many, whatever the file has.
+        // Room is made for this many, whatever the file has; a row of a list has many values, or none.
         let least = u64::try_from(column.column_descr().type_length()).unwrap_or(0).max(size_of::<u64>() as u64);
-        u64::try_from(decoded).unwrap_or(0).max(rows.saturating_mul(least))
+        let values = u64::try_from(column.num_values()).unwrap_or(0).max(rows);
+        u64::try_from(decoded).unwrap_or(0).max(values.saturating_mul(least))
     });
     (bytes.fold(0, u64::saturating_add) / rows).max(1)
 }
