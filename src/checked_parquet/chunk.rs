@@ -9,6 +9,7 @@ use flate2::read::MultiGzDecoder;
 use lz4_flex::frame::FrameDecoder;
 use parquet::basic::Compression;
 use parquet::errors::Result;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
 use crate::checked_parquet::headers::{PageSizes, page_sizes};
@@ -108,6 +109,13 @@ fn read_header<T: ChunkReader>(file: &T, start: u64) -> Result<(Bytes, PageSizes
     }
 }
 
+/// Bytes of a text in the dictionary of a column chunk, on average and with its length; `None` without a dictionary that says so.
+pub fn dictionary_text_bytes<T: ChunkReader>(file: &T, chunk: &ColumnChunkMetaData) -> Option<u64> {
+    let start = u64::try_from(chunk.dictionary_page_offset()?).ok()?;
+    let (_, sizes) = read_header(file, start).ok()?;
+    sizes.uncompressed.checked_div(sizes.dictionary_values)
+}
+
 /// Whether the page can become as many bytes as its header claims, and no more.
 fn check(sizes: &PageSizes, page: &[u8], codec: Compression) -> Result<()> {
     let (claimed, allowed) = (sizes.uncompressed, allowance(page.len()));
@@ -169,6 +177,7 @@ mod tests {
     #[test]
     fn what_becomes_more_than_it_claims_is_refused() {
         const BYTES: usize = 24 << 20;
+        let sizes = |bytes: usize| PageSizes { uncompressed: bytes as u64, ..PageSizes::default() };
         let zeros = vec![0; BYTES];
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&zeros).unwrap();
@@ -177,7 +186,7 @@ mod tests {
         for (page, codec) in
             [(gzip.finish().unwrap(), Compression::GZIP(Default::default())), (lz4.finish().unwrap(), Compression::LZ4)]
         {
-            let told = |claimed: usize| check(&PageSizes { uncompressed: claimed as u64, levels: 0 }, &page, codec);
+            let told = |claimed: usize| check(&sizes(claimed), &page, codec);
             told(BYTES).unwrap();
             for claimed in [0, 1000, BYTES - 1] {
                 let error = told(claimed).unwrap_err().to_string();
@@ -185,7 +194,7 @@ mod tests {
             }
             // Pages that are not compressed at all say so elsewhere in their headers.
             let plain = vec![7; 1 << 20];
-            check(&PageSizes { uncompressed: plain.len() as u64, levels: 0 }, &plain, codec).unwrap();
+            check(&sizes(plain.len()), &plain, codec).unwrap();
         }
     }
 }

@@ -121,10 +121,12 @@ const PAGE_HEADER: &Fields = &[
     (4, I32),
     (5, Struct(&[(1, I32), (2, I32), (3, I32), (4, I32)])),
     (6, Struct(&[])),
-    (7, Struct(&[(1, I32), (2, I32), (3, Bool)])),
+    (DICTIONARY_PAGE, Struct(&[(DICTIONARY_VALUES, I32), (2, I32), (3, Bool)])),
     (DATA_PAGE_V2, Struct(&[(1, I32), (2, I32), (3, I32), (4, I32), (LEVELS[0], I32), (LEVELS[1], I32), (7, Bool)])),
 ];
 const UNCOMPRESSED_SIZE: i16 = 2;
+const DICTIONARY_PAGE: i16 = 7;
+const DICTIONARY_VALUES: i16 = 1;
 const DATA_PAGE_V2: i16 = 8;
 const LEVELS: [i16; 2] = [5, 6];
 
@@ -147,6 +149,8 @@ pub(super) struct PageSizes {
     pub uncompressed: u64,
     /// Bytes of levels before what is compressed.
     pub levels: u64,
+    /// Values of a dictionary.
+    pub dictionary_values: u64,
 }
 
 /// Reads a page header, and gives what follows it.
@@ -158,6 +162,7 @@ pub(super) fn page_sizes(bytes: &[u8]) -> Result<(PageSizes, &[u8])> {
         match place {
             // Given twice, either may be taken.
             (0, UNCOMPRESSED_SIZE) => sizes.uncompressed = sizes.uncompressed.max(value),
+            (DICTIONARY_PAGE, DICTIONARY_VALUES) => sizes.dictionary_values = value,
             (DATA_PAGE_V2, id) if LEVELS.contains(&id) => sizes.levels += value,
             _ => {}
         }

@@ -8,6 +8,7 @@ mod tests;
 mod thrift;
 mod values;
 
+pub use chunk::dictionary_text_bytes;
 pub use headers::{check_footer, check_metadata, check_page_indexes, check_page_places, load_metadata};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -9,10 +9,11 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::Type;
 
-use crate::checked_parquet::{Batches, Wanted, all_columns, load_metadata, record_batches};
+use crate::checked_parquet::{Batches, Wanted, all_columns, dictionary_text_bytes, load_metadata, record_batches};
 use crate::error::{Error, Result};
 use crate::fs::{FileReader, Fs};
 use crate::load::convert::Converter;
@@ -98,7 +99,11 @@ impl ParquetFile {
     /// Decodes a row group batch by batch.
     pub fn read(&self, row_group: RowGroup) -> Result<Batches> {
         let group = self.metadata.metadata().row_group(row_group.index);
-        let batch_rows = BATCH_BYTES / decoded_row_bytes(group, 0..group.num_columns());
+        let text_bytes = |chunk: &ColumnChunkMetaData| match chunk.column_type() {
+            PhysicalType::BYTE_ARRAY => dictionary_text_bytes(&self.chunks, chunk),
+            _ => None,
+        };
+        let batch_rows = BATCH_BYTES / decoded_row_bytes(group, 0..group.num_columns(), text_bytes);
         let batch_rows = batch_rows.min(self.rows_at_once).clamp(1, BATCH_ROWS_MAX) as usize;
         let decoder = all_columns(&self.metadata).and_then(|levels| {
             let row_groups = vec![row_group.index];
@@ -214,6 +219,7 @@ mod tests {
     use arrow::datatypes::TimestampMicrosecondType;
     use parquet::arrow::ArrowWriter;
     use parquet::data_type::{Int96, Int96Type};
+    use parquet::file::properties::{EnabledStatistics, WriterProperties};
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
 
@@ -312,14 +318,20 @@ mod tests {
         let text = "x".repeat(1 << 19);
         let texts: ArrayRef = Arc::new(StringArray::from(vec![text.as_str(); 80]));
         let batch = RecordBatch::try_from_iter([("a", texts)]).unwrap();
-        let mut bytes = Vec::new();
-        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
-        writer.write(&batch).unwrap();
-        writer.close().unwrap();
-        assert!(bytes.len() < 4 << 20, "the text is in the file once or twice");
-        let file = open(bytes, DataType::String);
-        let batches = file.read(file.row_groups()[0]).unwrap().collect::<std::result::Result<Vec<_>, _>>().unwrap();
-        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 80);
-        assert!(batches.iter().all(|batch| batch.num_rows() <= 16));
+        // The one says how long all texts are, the other has only their dictionary.
+        for statistics in [EnabledStatistics::Page, EnabledStatistics::None] {
+            let properties = WriterProperties::builder().set_statistics_enabled(statistics).build();
+            let mut bytes = Vec::new();
+            let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+            writer.write(&batch).unwrap();
+            writer.close().unwrap();
+            assert!(bytes.len() < 4 << 20, "the text is in the file once or twice");
+            let file = open(bytes, DataType::String);
+            let chunk = file.metadata.metadata().row_group(0).column(0);
+            assert_eq!(chunk.unencoded_byte_array_data_bytes().is_none(), statistics == EnabledStatistics::None);
+            let batches = file.read(file.row_groups()[0]).unwrap().collect::<std::result::Result<Vec<_>, _>>().unwrap();
+            assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 80);
+            assert!(batches.iter().all(|batch| batch.num_rows() <= 16));
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use parquet::arrow::arrow_reader::RowSelection;
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use crate::checked_parquet::{Batches, Wanted, caught, record_batches};
 use crate::error::{Error, Result};
@@ -181,7 +181,7 @@ impl RowGroups<'_> {
         if columns.positions.is_empty() {
             return Ok(RowGroupRead { source: RowSource::CountOnly, rows_left, rows });
         }
-        let batch_rows = BATCH_BYTES / decoded_row_bytes(group, columns.leaves.iter().copied());
+        let batch_rows = BATCH_BYTES / decoded_row_bytes(group, columns.leaves.iter().copied(), |_| None);
         let batch_rows = usize::try_from(batch_rows).unwrap_or(usize::MAX).clamp(1, self.options.batch_rows);
         let levels = footer.levels(&columns.positions, self.options.text_views);
         let levels = levels.map_err(|error| parquet_error(self.reader.file.path(), error))?;
@@ -201,16 +201,24 @@ impl RowGroups<'_> {
 }
 
 /// Bytes that a row of these leaves takes in memory on average, at least 1. Text of a dictionary takes many times the
-/// bytes that it has in the file; writers that say how many let us know.
-pub fn decoded_row_bytes(group: &RowGroupMetaData, columns: impl Iterator<Item = usize>) -> u64 {
-    let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
+/// bytes that it has in the file; many writers say how many, and `text_bytes` may know those of a text on average.
+pub fn decoded_row_bytes(
+    group: &RowGroupMetaData,
+    columns: impl Iterator<Item = usize>,
+    text_bytes: impl Fn(&ColumnChunkMetaData) -> Option<u64>,
+) -> u64 {
+    let number = |number: i64| u64::try_from(number).unwrap_or(0);
+    let rows = number(group.num_rows()).max(1);
     let bytes = columns.map(|index| {
         let column = group.column(index);
-        let decoded = column.unencoded_byte_array_data_bytes().unwrap_or(0).max(column.uncompressed_size());
         // Room is made for this many, whatever the file has; a row of a list has many values, or none.
         let least = u64::try_from(column.column_descr().type_length()).unwrap_or(0).max(size_of::<u64>() as u64);
-        let values = u64::try_from(column.num_values()).unwrap_or(0).max(rows);
-        u64::try_from(decoded).unwrap_or(0).max(values.saturating_mul(least))
+        let values = number(column.num_values()).max(rows);
+        let texts = match column.unencoded_byte_array_data_bytes() {
+            Some(bytes) => number(bytes),
+            None => text_bytes(column).unwrap_or(0).saturating_mul(values),
+        };
+        texts.max(number(column.uncompressed_size())).max(values.saturating_mul(least))
     });
     (bytes.fold(0, u64::saturating_add) / rows).max(1)
 }
