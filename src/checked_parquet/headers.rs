@@ -160,8 +160,7 @@ pub(super) fn page_sizes(bytes: &[u8]) -> Result<(PageSizes, &[u8])> {
         let Found::Int(value) = found else { return };
         let value = u64::try_from(value).unwrap_or(0);
         match place {
-            // Given twice, either may be taken.
-            (0, UNCOMPRESSED_SIZE) => sizes.uncompressed = sizes.uncompressed.max(value),
+            (0, UNCOMPRESSED_SIZE) => sizes.uncompressed = value,
             (DICTIONARY_PAGE, DICTIONARY_VALUES) => sizes.dictionary_values = value,
             (DATA_PAGE_V2, id) if LEVELS.contains(&id) => sizes.levels += value,
             _ => {}
@@ -178,9 +177,9 @@ pub fn check_footer(bytes: &[u8]) -> Result<()> {
     let (mut row_groups, mut elements) = (0, 0);
     let mut schema = Schema::default();
     walk(&bytes[start..], FILE_METADATA, &mut |place, found| match (place, found) {
-        ((0, ROW_GROUPS), Found::List(count)) => row_groups = row_groups.max(count),
+        ((0, ROW_GROUPS), Found::List(count)) => row_groups = count,
         ((0, SCHEMA), Found::List(count)) => {
-            elements = elements.max(count);
+            elements = count;
             schema = Schema { elements_left: count, ..Schema::default() };
         }
         ((SCHEMA, NAME), Found::Binary(length)) => schema.name = length,

@@ -167,7 +167,7 @@ impl<T: ChunkReader + 'static> Iterator for ColumnChunks<T> {
 
 impl<T: ChunkReader + 'static> PageIterator for ColumnChunks<T> {}
 
-/// Gzip makes more than a page claims, Brotli may want 1 GiB to remember what it repeats, and LZ4 is one of three formats.
+/// Gzip and Brotli make more than a page claims, Brotli may want 1 GiB to remember what it repeats, and LZ4 is one of three formats.
 fn is_frugal(codec: Compression) -> bool {
     use Compression::{LZ4_RAW, SNAPPY, UNCOMPRESSED, ZSTD};
     matches!(codec, UNCOMPRESSED | SNAPPY | LZ4_RAW | ZSTD(_))

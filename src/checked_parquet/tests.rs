@@ -289,6 +289,7 @@ fn a_footer_lists_no_more_than_it_has() {
     // Numbers of another size are the same bytes; what says to be of another type would be read as another one.
     check_footer(&footer(&[0x16, 0x02, 0])).unwrap();
     assert!(told(&[0x18, 0x01, 0x00, 0]).contains("field 1 of a structure has the type 8"));
+    assert!(told(&[0x15, 0x02, 0x05, 0x02, 0x04, 0]).contains("field 1 of a structure is there twice"));
     // Fields that nobody knows are passed over: a structure, a list of lists of truth values, a map, a text, an id of its own.
     let unknown =
         [0xfc, 0x15, 0x02, 0, 0x19, 0x29, 0x21, 0x01, 0x1b, 1, 0x58, 2, 1, b'x', 0x18, 1, b'x', 0x05, 0xc8, 0x01, 2, 0];

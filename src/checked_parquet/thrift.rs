@@ -1,8 +1,8 @@
 //! The compact protocol of Thrift, in which Parquet's footers and page headers are written: a walk through a structure that
 //! believes no length and no count that the bytes after it cannot have.
 //!
-//! `parquet` reads a field that it knows as the type that it expects, whatever type the field says it has. So does this, by
-//! refusing what says another one: both then see the same fields.
+//! `parquet` reads a field that it knows as the type that it expects, whatever type the field says it has, and believes the last one
+//! of several. So does this, by refusing what says another type or is there twice: both then see the same fields.
 //!
 //! Source: the protocol's specification, `doc/specs/thrift-compact-protocol.md` of Apache Thrift.
 
@@ -24,7 +24,7 @@ pub(super) enum Kind {
     Struct(&'static Fields),
 }
 
-/// The known fields of a structure by their ids. Others are passed over.
+/// The known fields of a structure by their ids, at most 32. Others are passed over.
 pub(super) type Fields = [(i16, Kind)];
 
 /// What a walk tells of.
@@ -76,10 +76,16 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn structure(&mut self, parent: i16, fields: &Fields, visitor: &mut Visitor<'_>) -> Result<()> {
-        let mut last = 0;
+        let (mut last, mut seen) = (0, 0_u32);
         while let Some((id, wire)) = self.field(last)? {
-            match fields.iter().find(|(known, _)| *known == id) {
-                Some((_, kind)) if kind.has_wire(wire) => self.value(parent, id, *kind, visitor)?,
+            match fields.iter().position(|(known, _)| *known == id) {
+                Some(at) if seen >> at & 1 == 1 => {
+                    return Err(error(format!("field {id} of a structure is there twice")));
+                }
+                Some(at) if fields[at].1.has_wire(wire) => {
+                    seen |= 1 << at;
+                    self.value(parent, id, fields[at].1, visitor)?;
+                }
                 Some(_) => return Err(error(format!("field {id} of a structure has the type {wire}"))),
                 None => self.unknown(wire, DEPTH_MAX)?,
             }

@@ -27,7 +27,7 @@ pub(super) struct Values {
     levels: [i16; 2],
     /// As [`Wanted::is_foreign`](crate::checked_parquet::Wanted::is_foreign).
     is_foreign: bool,
-    /// Values of the last row so far, or some more.
+    /// Values of the last row so far, or a few less.
     row_values: u64,
 }
 
@@ -132,7 +132,7 @@ impl Values {
         let mut values_left = u64::from(page.num_values());
         while values_left > 0 {
             let run = rest.varint()?;
-            // `parquet` counts a run with 32 bits, and one of none is an end to it, after which it goes on.
+            // `parquet` counts a run with 32 bits, and takes one of none for an end, after which it may go on.
             let (is_packed, length) = (run & 1 == 1, run >> 1);
             if length == 0 || length > u64::from(u32::MAX) / 8 {
                 return Err(error(format!("a run of {length} levels")));

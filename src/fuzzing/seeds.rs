@@ -26,7 +26,7 @@ use crate::id::{IdSource, Label, Name};
 use crate::limits::{BLOCK_BYTES, CHECKPOINT_INTERVAL, LOG_FILE_BYTES_MAX};
 use crate::load::{LoadOptions, LoadSource};
 use crate::schema::{DataType, PartitionSpec, TableSchema, TableSpec, Value};
-use crate::segment::{BlockTable, SegmentWriter, Shape};
+use crate::segment::{BLOCKS_KEY, BlockTable, SegmentWriter, Shape};
 use crate::store::{Store, StoreOptions, Table};
 
 /// Rows of a load of the seeds.
@@ -188,7 +188,7 @@ fn of_plain(pages: WriterVersion, texts: Encoding) -> std::result::Result<Seed, 
     writer.flush()?;
     let offset = (writer.bytes_written() as u64).to_le_bytes();
     // Checksums of the one block; the target mends them.
-    writer.append_key_value_metadata(KeyValue::new(segment::BLOCKS_KEY.to_owned(), "00000000".to_owned()));
+    writer.append_key_value_metadata(KeyValue::new(BLOCKS_KEY.to_owned(), "00000000".to_owned()));
     Ok(Seed { target: "segment", bytes: [&offset[..], &writer.into_inner()?].concat() })
 }
 

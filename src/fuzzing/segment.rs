@@ -11,11 +11,8 @@ use crate::id::{BucketIndex, ColumnId, IdSource, PartitionId, RowsetId, SegmentN
 use crate::limits::BLOCK_BYTES;
 use crate::predicate::Predicate;
 use crate::schema::Value;
-use crate::segment::{Access, BlockTable, ReadCounters, SegmentReader, SegmentScanOptions};
+use crate::segment::{Access, BLOCKS_KEY, BlockTable, ReadCounters, SegmentReader, SegmentScanOptions};
 use crate::segment_meta::{SegmentMeta, SegmentSummary, SegmentTail};
-
-/// Where the checksums of blocks are in a footer.
-pub const BLOCKS_KEY: &str = "stele.blocks";
 
 /// Opens a segment of the seeds' table, and reads it whole and by predicates: where its tail begins (8 bytes, little endian),
 /// then the file.

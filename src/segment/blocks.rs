@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::limits::BLOCK_BYTES;
 
 /// The key in the Parquet key-value metadata.
-pub(super) const BLOCKS_KEY: &str = "stele.blocks";
+pub const BLOCKS_KEY: &str = "stele.blocks";
 
 /// Hexadecimal digits of one block.
 const DIGITS: usize = 8;

@@ -18,6 +18,8 @@ mod zone_map;
 
 pub use crate::segment_meta::{ColumnBounds, SegmentMeta};
 pub use batches::SegmentScan;
+#[cfg(any(test, feature = "cli", feature = "fuzzing"))]
+pub use blocks::BLOCKS_KEY;
 pub use blocks::BlockTable;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use encoding::Shape;

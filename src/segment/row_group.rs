@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::{BooleanArray, RecordBatch};
 use parquet::arrow::arrow_reader::RowSelection;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+use parquet::file::statistics::Statistics;
 
 use crate::checked_parquet::{Batches, Wanted, caught, record_batches};
 use crate::error::{Error, Result};
@@ -216,7 +217,10 @@ pub fn decoded_row_bytes(
         let values = number(column.num_values()).max(rows);
         let texts = match column.unencoded_byte_array_data_bytes() {
             Some(bytes) => number(bytes),
-            None => text_bytes(column).unwrap_or(0).saturating_mul(values),
+            None => {
+                let nulls = column.statistics().and_then(Statistics::null_count_opt).unwrap_or(0);
+                text_bytes(column).unwrap_or(0).saturating_mul(values.saturating_sub(nulls))
+            }
         };
         texts.max(number(column.uncompressed_size())).max(values.saturating_mul(least))
     });

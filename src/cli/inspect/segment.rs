@@ -10,9 +10,7 @@ use crate::cli::inspect::log;
 use crate::digest::{Digest, crc32};
 use crate::error::{Error, Result};
 use crate::limits::BLOCK_BYTES;
-use crate::segment::BlockTable;
-
-const BLOCKS_KEY: &str = "stele.blocks";
+use crate::segment::{BLOCKS_KEY, BlockTable};
 
 /// Footer, row groups, blocks and tail.
 pub(super) fn describe(bytes: &Bytes, file: &str) -> Result<Vec<String>> {
