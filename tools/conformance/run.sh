@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a store with every feature and reads it with foreign readers. Arguments go to check_readers.py (--check).
+# Makes a store with every feature and reads it with foreign readers, and loads Parquet files of foreign writers. Arguments go to
+# check_readers.py (--check).
 # The Python packages lie in a virtual environment outside the clone; STELE_CACHE says where.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -18,3 +19,5 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 cargo run --quiet --example conformance_store -- "$work"
 "$environment/bin/python" tools/conformance/check_readers.py "$work" docs/readers.md "$@"
+cargo build --quiet --bin stele
+"$environment/bin/python" tools/conformance/check_writers.py "${CARGO_TARGET_DIR:-target}/debug/stele" "$work/writers"
