@@ -117,6 +117,9 @@ pub fn dictionary_text_bytes<T: ChunkReader>(file: &T, chunk: &ColumnChunkMetaDa
 
 /// Whether the page can become as many bytes as its header claims, and no more.
 fn check(sizes: &PageSizes, page: &[u8], codec: Compression) -> Result<()> {
+    if codec == Compression::UNCOMPRESSED || sizes.is_plain {
+        return Ok(());
+    }
     let (claimed, allowed) = (sizes.uncompressed, allowance(page.len()));
     let compressed = usize::try_from(sizes.levels).ok().and_then(|levels| page.get(levels..)).unwrap_or_default();
     let times = |times: u64| times.saturating_mul(page.len() as u64);
@@ -131,7 +134,7 @@ fn check(sizes: &PageSizes, page: &[u8], codec: Compression) -> Result<()> {
     if becomes > claimed {
         return Err(error(format!("a page that claims to become {claimed} bytes becomes more")));
     }
-    if codec == Compression::UNCOMPRESSED || claimed <= allowed {
+    if claimed <= allowed {
         return Ok(());
     }
     let most = match codec {
@@ -174,6 +177,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_page_says_that_it_is_without_the_codec() {
+        // Field 8, a structure; in it field 7, true or false.
+        let is_plain = |header: &[u8]| page_sizes(header).unwrap().0.is_plain;
+        assert!(is_plain(&[0x8c, 0x72, 0, 0]));
+        assert!(!is_plain(&[0x8c, 0x71, 0, 0]));
+        assert!(!is_plain(&[0x8c, 0, 0]));
+        assert!(!is_plain(&[0]));
+    }
+
+    #[test]
     fn what_becomes_more_than_it_claims_is_refused() {
         const BYTES: usize = 24 << 20;
         let sizes = |bytes: usize| PageSizes { uncompressed: bytes as u64, ..PageSizes::default() };
@@ -185,18 +198,17 @@ mod tests {
         brotli::BrotliCompress(&mut &zeros[..], &mut brotli, &parameters).unwrap();
         let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
         lz4.write_all(&zeros).unwrap();
-        for (page, codec) in
-            [(gzip.finish().unwrap(), Compression::GZIP(Default::default())), (lz4.finish().unwrap(), Compression::LZ4)]
-        {
+        let (gzip, lz4) = (gzip.finish().unwrap(), lz4.finish().unwrap());
+        let codecs = [Compression::GZIP(Default::default()), Compression::BROTLI(Default::default()), Compression::LZ4];
+        for (page, codec) in [gzip, brotli, lz4].into_iter().zip(codecs) {
             let told = |claimed: usize| check(&sizes(claimed), &page, codec);
             told(BYTES).unwrap();
             for claimed in [0, 1000, BYTES - 1] {
                 let error = told(claimed).unwrap_err().to_string();
                 assert!(error.contains(&format!("claims to become {claimed} bytes becomes more")), "{error}");
             }
-            // Pages that are not compressed at all say so elsewhere in their headers.
-            let plain = vec![7; 1 << 20];
-            check(&sizes(plain.len()), &plain, codec).unwrap();
+            // A page without the codec may be what looks like one with it.
+            check(&PageSizes { is_plain: true, ..sizes(page.len()) }, &page, codec).unwrap();
         }
     }
 }

@@ -122,13 +122,17 @@ const PAGE_HEADER: &Fields = &[
     (5, Struct(&[(1, I32), (2, I32), (3, I32), (4, I32)])),
     (6, Struct(&[])),
     (DICTIONARY_PAGE, Struct(&[(DICTIONARY_VALUES, I32), (2, I32), (3, Bool)])),
-    (DATA_PAGE_V2, Struct(&[(1, I32), (2, I32), (3, I32), (4, I32), (LEVELS[0], I32), (LEVELS[1], I32), (7, Bool)])),
+    (
+        DATA_PAGE_V2,
+        Struct(&[(1, I32), (2, I32), (3, I32), (4, I32), (LEVELS[0], I32), (LEVELS[1], I32), (IS_COMPRESSED, Bool)]),
+    ),
 ];
 const UNCOMPRESSED_SIZE: i16 = 2;
 const DICTIONARY_PAGE: i16 = 7;
 const DICTIONARY_VALUES: i16 = 1;
 const DATA_PAGE_V2: i16 = 8;
 const LEVELS: [i16; 2] = [5, 6];
+const IS_COMPRESSED: i16 = 7;
 
 const OFFSET_INDEX: &Fields = &[(1, List(&Struct(&[(1, I64), (2, I32), (3, I64)]))), (2, List(&I64))];
 
@@ -151,14 +155,22 @@ pub(super) struct PageSizes {
     pub levels: u64,
     /// Values of a dictionary.
     pub dictionary_values: u64,
+    /// Without the codec of its column chunk.
+    pub is_plain: bool,
 }
 
 /// Reads a page header, and gives what follows it.
 pub(super) fn page_sizes(bytes: &[u8]) -> Result<(PageSizes, &[u8])> {
     let mut sizes = PageSizes::default();
     let rest = walk(bytes, PAGE_HEADER, &mut |place, found| {
-        let Found::Int(value) = found else { return };
-        let value = u64::try_from(value).unwrap_or(0);
+        let value = match found {
+            Found::Int(value) => u64::try_from(value).unwrap_or(0),
+            Found::Bool(is_compressed) if place == (DATA_PAGE_V2, IS_COMPRESSED) => {
+                sizes.is_plain = !is_compressed;
+                return;
+            }
+            _ => return,
+        };
         match place {
             (0, UNCOMPRESSED_SIZE) => sizes.uncompressed = value,
             (DICTIONARY_PAGE, DICTIONARY_VALUES) => sizes.dictionary_values = value,

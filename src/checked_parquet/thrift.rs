@@ -31,6 +31,8 @@ pub(super) type Fields = [(i16, Kind)];
 #[derive(Clone, Copy)]
 pub(super) enum Found {
     Int(i64),
+    /// Of a structure, not of a list.
+    Bool(bool),
     /// Of so many bytes.
     Binary(usize),
     /// Of so many elements.
@@ -84,6 +86,9 @@ impl Walk<'_> {
                 }
                 Some(at) if fields[at].1.has_wire(wire) => {
                     seen |= 1 << at;
+                    if matches!(fields[at].1, Kind::Bool) {
+                        visitor((parent, id), Found::Bool(wire == TRUE));
+                    }
                     self.value(parent, id, fields[at].1, visitor)?;
                 }
                 Some(_) => return Err(error(format!("field {id} of a structure has the type {wire}"))),
@@ -96,7 +101,7 @@ impl Walk<'_> {
 
     fn value(&mut self, parent: i16, id: i16, kind: Kind, visitor: &mut Visitor<'_>) -> Result<()> {
         match kind {
-            Kind::Bool => {} // its type tells which
+            Kind::Bool => {} // told of with its type
             Kind::I8 => self.skip(1)?,
             Kind::I16 => visitor((parent, id), Found::Int(self.int::<i16>()?)),
             Kind::I32 => visitor((parent, id), Found::Int(self.int::<i32>()?)),
