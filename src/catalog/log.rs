@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{CatalogRecord, CatalogState, DocumentKind, decode_document, encode_document};
 use crate::fs::{Put, parse_catalog_name};
-use crate::id::{JobId, OperationId};
+use crate::id::{JobId, Name, OperationId};
 use crate::limits::{CATALOG_VERSIONS_KEPT, DOCUMENT_BYTES_MAX};
 use crate::sync::{Mutex, RwLock};
 use crate::table::Environment;
@@ -75,6 +75,15 @@ impl Catalog {
 
     fn numbered(&self) -> Numbered {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on only this job may change what these names stand for, see [`Restoring::begin`]. A change by somebody else
+    /// comes before, and is seen, or after, and is refused.
+    ///
+    /// [`Restoring::begin`]: crate::table::Restoring::begin
+    pub fn begin_restore(&self, job: (JobId, &Name), names: &[(Name, Name)]) -> Result<()> {
+        let _nobody_commits = self.commit.lock().unwrap_or_else(PoisonError::into_inner);
+        self.environment.restoring.begin(job, names, &self.current())
     }
 
     /// Commits what `decide` makes of the current state: file N+1 appears by put-if-absent (the one commit point).

@@ -29,12 +29,14 @@ impl Removed {
 /// Reads every log file up to the version: each is sound by itself, names the one before, and proves its checkpoint. Gives
 /// the segments that older versions name which can be read, and that a version removed since.
 ///
+/// A log that is `is_whole` begins with version 0, that of a snapshot with what its version needs.
+///
 /// What a version removes the one before it names. So these are what the versions after the oldest one removed, and no
 /// version has to be replayed.
 pub(super) fn check_log(
     environment: &Environment,
     table: &str,
-    version: &TableVersion,
+    (version, is_whole): (&TableVersion, bool),
     findings: &Findings,
 ) -> Result<BTreeMap<SegmentName, Removed>> {
     let root = environment.layout.root();
@@ -51,6 +53,10 @@ pub(super) fn check_log(
         })
         .collect();
     versions.sort_unstable();
+    if let Some(first) = versions.first().filter(|first| is_whole && first.get() > 0) {
+        let file = relative(root, &version.layout.version(Version::new(0)));
+        findings.damage(&file, table, format!("missing: the log begins with version {first}"));
+    }
     let mut before: Option<(Version, Digest)> = None;
     for number in versions {
         let path = version.layout.version(number);
@@ -85,7 +91,7 @@ pub(super) fn check_log(
 
 fn check_link(number: Version, previous: Digest, before: Option<(Version, Digest)>) -> Result<()> {
     let expected = match before {
-        // The first file of a snapshot's log may be a later version, or follow one that is damaged.
+        // The first file of a log may be a later version, see above, or follow one that is damaged.
         None if number.get() > 0 => return Ok(()),
         None => ROOT_DIGEST,
         Some((last, _)) if last.next() != Some(number) => {

@@ -133,6 +133,11 @@ impl Findings {
         }
     }
 
+    /// Whether nothing was found so far.
+    fn is_sound(&self) -> bool {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).is_sound()
+    }
+
     fn into_report(self) -> CheckReport {
         let mut report = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.damaged.sort();

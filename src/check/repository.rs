@@ -46,7 +46,8 @@ impl Repository {
             }
             found |= complete;
         }
-        if let Some(label) = label.filter(|_| !found) {
+        // What is damaged may be the record of this label.
+        if let Some(label) = label.filter(|_| !found && findings.is_sound()) {
             return Err(Error::not_found(format!("{} holds no complete backup {label}", self.storage.describe())));
         }
         self.check_segments(named, level, observer, &findings)?;

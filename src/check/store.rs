@@ -117,7 +117,7 @@ impl Store {
         let environment = &self.inner.environment;
         let file = relative(self.root(), live.layout().dir());
         let version = live.current();
-        let mut older = check_log(environment, name, &version, findings)?;
+        let mut older = check_log(environment, name, (&version, !live.is_newest_only()), findings)?;
         let mut segments: Vec<Arc<SegmentMeta>> = version.segments().cloned().collect();
         for entry in version.recycled.values() {
             let dropped = version.recycled_partition(&environment.fs, entry);

@@ -3,6 +3,7 @@
 //!
 //! A poisoned handle may still lock: locking changes no data.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -70,7 +71,8 @@ impl Fs {
         Ok(held.map(|held| LockFile { _held: held }))
     }
 
-    /// Whether a living process holds a file in `dir`; left-overs of dead processes are removed.
+    /// Whether a living process holds a file in `dir`, or may, because it belongs to another user and cannot be looked at;
+    /// left-overs of dead processes are removed.
     pub fn is_held(&self, dir: &Path) -> Result<bool> {
         let entries = match self.list(dir) {
             Err(error) if error.is(ErrorKind::NotFound) => return Ok(false),
@@ -78,18 +80,66 @@ impl Fs {
         };
         let mut is_held = false;
         for entry in entries.iter().filter(|entry| entry.kind == EntryKind::File) {
-            let path = dir.join(&entry.name);
-            match self.backend.lock(&path, true).map_err(|error| Error::io("lock", &path, error))? {
-                // The file is removed while we have its lock, so nobody can lock it in between and lose its name.
-                Some(_lock) => match self.backend.remove_file(&path) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(Error::io("remove", &path, error));
-                    }
-                    _ => {}
-                },
-                None => is_held = true,
-            }
+            is_held |= self.is_alive(&dir.join(&entry.name))?;
         }
         Ok(is_held)
+    }
+
+    /// Whether the process that made a file of [`Fs::hold`] lives, or may.
+    fn is_alive(&self, path: &Path) -> Result<bool> {
+        let locked = match self.backend.lock_existing(path, true) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                tracing::warn!(%error, path = %path.display(), "another user's reader counts as alive: remove this if it is not");
+                return Ok(true);
+            }
+            locked => locked.map_err(|error| Error::io("lock", path, error))?,
+        };
+        let Some(_lock) = locked else { return Ok(true) };
+        // The file is removed while we have its lock, so nobody can lock it in between and lose its name.
+        match self.backend.remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                tracing::warn!(%error, path = %path.display(), "what a dead reader left stays");
+                Ok(false)
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, error)),
+            _ => Ok(false),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::fs::{Fault, FaultPlan, SimFs};
+
+    #[test]
+    fn what_a_dead_reader_left_stands_in_nobodys_way_if_it_may_not_be_removed() {
+        let (sim, dir) = (SimFs::new(), Path::new("/holds"));
+        let fs = sim.fs();
+        fs.create_dir(dir).unwrap();
+        let hold = fs.hold(dir, "1").unwrap();
+        assert!(fs.is_held(dir).unwrap());
+        drop(hold);
+        sim.plan(Some(FaultPlan { at: 0, fault: Fault::Denied }));
+        assert!(!fs.is_held(dir).unwrap());
+        assert!(sim.fault_happened() && fs.list(dir).unwrap().len() == 1);
+        assert!(!fs.is_held(dir).unwrap());
+        assert!(fs.list(dir).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_file_of_a_reader_that_may_not_be_written_is_locked_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let fs = Fs::os();
+        let hold = fs.hold(dir.path(), "1").unwrap();
+        let path = dir.path().join("1");
+        let mut permissions = path.metadata().unwrap().permissions();
+        permissions.set_readonly(true);
+        std::fs::set_permissions(&path, permissions).unwrap();
+        assert!(fs.is_held(dir.path()).unwrap());
+        drop(hold);
+        assert!(!fs.is_held(dir.path()).unwrap() && !path.exists());
     }
 }

@@ -131,8 +131,13 @@ impl Backend for OsBackend {
     }
 
     fn lock_existing(&self, path: &Path, exclusive: bool) -> Result<Option<Box<dyn Send + Sync>>> {
-        // Some network file systems want the right to write for an exclusive lock.
-        lock(path, exclusive, OpenOptions::new().read(true).write(exclusive))
+        // Some network file systems want the right to write for an exclusive lock; the file may be another user's.
+        match lock(path, exclusive, OpenOptions::new().read(true).write(exclusive)) {
+            Err(error) if exclusive && error.kind() == ErrorKind::PermissionDenied => {
+                lock(path, exclusive, OpenOptions::new().read(true))
+            }
+            locked => locked,
+        }
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf> {

@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::delta::Action;
 use crate::error::ErrorKind;
 use crate::fs::{SimFs, SyncMode};
-use crate::id::{BucketIndex, IdSource, Label, Name, RowsetId, SegmentName, Version};
+use crate::id::{BucketIndex, IdSource, JobId, Label, Name, RowsetId, SegmentName, Version};
 use crate::restore::RestoreOptions;
 use crate::schema::{DataType, PartitionSpec, TableSpec};
 use crate::segment::write_segment;
@@ -392,5 +392,24 @@ fn names_that_change_together_are_seen_together_and_what_they_stood_for_stays_re
         let sim = scene.end();
         let store = undisturbed(|| write(&sim));
         assert_eq!(table(&store, "a").version().row_count(), 2);
+    });
+}
+
+#[test]
+fn a_restore_guards_what_its_name_stands_for_also_while_that_changes() {
+    let name = |text| Name::new(text).unwrap();
+    interleave(prepared(), move |mut scene| {
+        scene.thread(move |store| {
+            let targets = [(name("d"), name("a"))];
+            store.inner.catalog.begin_restore((JobId::new(1), &name("d")), &targets).unwrap();
+        });
+        scene.thread(|store| match store.swap_tables("d", "a", "b") {
+            Err(error) => assert!(error.is(ErrorKind::Conflict), "{error}"),
+            Ok(()) => {}
+        });
+        let (_sim, store) = scene.join();
+        let restored = table(&store, "a").version().metadata.table;
+        let error = store.inner.environment.restoring.check(restored).unwrap_err();
+        assert!(error.to_string().contains("job 1"), "{error}");
     });
 }

@@ -41,7 +41,7 @@ impl Jobs {
         let facts = Facts { job, created_ms: environment.clock.now_ms(), repository: repository.id() };
         let record = request.into_record(facts, work);
         // Before anybody can rely on the job.
-        environment.restoring.begin((job, &record.database), &targets, &self.store.inner.catalog.current())?;
+        self.store.inner.catalog.begin_restore((job, &record.database), &targets)?;
         if let Err(error) = files::create(environment, &record) {
             environment.restoring.end(job);
             return Err(error.context("the job could not be written down"));

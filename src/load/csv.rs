@@ -179,6 +179,10 @@ impl CsvReading {
 impl Cut for CsvReading {
     fn end_of_records(&self, bytes: &[u8]) -> Option<usize> {
         let dialect = self.options.dialect();
+        // The byte that stands for no quote may well be in bytes that are not checked to be text yet.
+        if self.options.quote.is_none() {
+            return bytes.iter().rposition(|byte| *byte == b'\n').map(|position| position + 1);
+        }
         if dialect.escape == dialect.quote {
             return end_by_quotes(bytes, dialect.quote);
         }

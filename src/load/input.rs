@@ -209,7 +209,10 @@ impl Input {
             Kind::JsonLines(files) => (0, files.iter().map(JsonFile::size_bytes).sum()),
             Kind::Ipc { files, .. } => {
                 let sizes = files.iter().flat_map(IpcFile::sizes);
-                sizes.fold((0, 0), |(rows, bytes), (more_rows, more_bytes)| (rows + more_rows, bytes + more_bytes))
+                // Files may claim any number of rows.
+                sizes.fold((0, 0), |(rows, bytes), (more_rows, more_bytes)| {
+                    (rows.saturating_add(more_rows), bytes.saturating_add(more_bytes))
+                })
             }
         }
     }

@@ -196,8 +196,9 @@ impl Table {
     pub fn load(&self, source: LoadSource, options: &LoadOptions) -> Result<LoadReport> {
         let environment = &self.store.inner.environment;
         environment.check_writable()?;
-        // Before any work; the commit asks again.
+        // Before any work; the commit asks again. A label would be looked for in what the table once was.
         self.live.check_not_restored()?;
+        self.live.check_not_closed()?;
         let started_ms = environment.clock.now_ms();
         let elapsed_ms = || u64::try_from(environment.clock.now_ms() - started_ms).unwrap_or(0);
         let _label_in_use = match &options.label {

@@ -1,7 +1,7 @@
 //! Reading, routing and writing on several threads.
 //!
-//! The readers are threads of the load, not tasks of the CPU pool: they wait for memory, and a pool thread that waits
-//! may have stolen the very work it waits for. Segments are sorted and encoded on the pool.
+//! All is done by threads of the load, nothing by the CPU pool: they wait for memory, and a pool thread that waits may have
+//! stolen the very work it waits for. And a scan's consumer, which is run by the pool, may load or wait for a load.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -238,7 +238,7 @@ impl Running<'_> {
             RowsetWriter::new(&environment.fs, target.layout, &target.schema, &environment.clock, target.sync)
         });
         let rows = std::mem::take(&mut full.rows);
-        let sealed = environment.pool.install(|| writer.write(rows, begin))?;
+        let sealed = writer.write(rows, begin)?;
         lock(&self.written.segments).extend(sealed);
         match self.buffers.keep_open(&full, writer) {
             Some(writer) => self.seal(writer),
@@ -247,7 +247,7 @@ impl Running<'_> {
     }
 
     fn seal(&self, writer: RowsetWriter) -> Result<()> {
-        let sealed = self.target.environment.pool.install(|| writer.seal())?;
+        let sealed = writer.seal()?;
         lock(&self.written.segments).extend(sealed);
         Ok(())
     }

@@ -233,9 +233,10 @@ impl Rejects {
         self.ratio == 0.0 && self.file.is_none()
     }
 
-    /// Whether so many rejected rows are too many of `rows`; without a ratio one is, whatever is still to come.
+    /// Whether so many rejected rows are too many of `rows`; without a ratio one is, whatever is still to come. Divided, as 29
+    /// of 100 must not be beyond 0.29: the product of that and 100 is rounded down.
     fn is_beyond(&self, count: u64, rows: u64) -> bool {
-        count > 0 && (self.ratio == 0.0 || (rows > 0 && count as f64 > self.ratio * rows as f64))
+        count > 0 && (self.ratio == 0.0 || (rows > 0 && count as f64 / rows as f64 > self.ratio))
     }
 
     fn beyond(&self, state: &State, more: &str) -> Error {

@@ -314,7 +314,7 @@ fn any_decimal(text: &str, precision: u8, scale: u8) -> Option<i128> {
         return None;
     }
     if dropped.first().is_some_and(|digit| *digit >= b'5') {
-        magnitude += 1;
+        magnitude = magnitude.checked_add(1)?;
     }
     if magnitude >= 10u128.pow(u32::from(precision)) {
         return None;
@@ -378,6 +378,10 @@ mod tests {
         assert_eq!(parse_decimal(&format!("1{}", "0".repeat(38)), 38, 0), None);
         assert_eq!(parse_decimal(&"9".repeat(200), 38, 0), None);
         assert_eq!(parse_decimal(&format!("{}1.5", "0".repeat(60)), 5, 2), Some(150));
+        let beyond = u128::MAX.to_string();
+        for (text, scale) in [(format!("{beyond}.5"), 0), (format!("-{}.{}5", &beyond[..37], &beyond[37..]), 2)] {
+            assert_eq!(parse_decimal(&text, 38, scale), None, "{text}");
+        }
     }
 
     #[test]

@@ -150,15 +150,23 @@ impl<'a> TableBuild<'a> {
     }
 
     /// An error if partitions are kept of a table that is not among those just closed: it was swapped out and brought
-    /// back meanwhile, and what was loaded since is not known to the value held here.
+    /// back meanwhile, and what was loaded since is not known to the value held here. Or if the table has partitions to
+    /// be kept by now, and had none when the restore began.
     pub fn check_closed(&self, closed: &[Arc<LiveTable>]) -> Result<()> {
-        match &self.current {
-            Some(live) if !closed.iter().any(|other| Arc::ptr_eq(live, other)) => Err(Error::conflict(format!(
-                "table {}.{} was replaced while partitions of it were being restored: restore again",
-                self.plan.database, self.plan.name
-            ))),
-            _ => Ok(()),
-        }
+        let what = match &self.current {
+            Some(live) if !closed.iter().any(|other| Arc::ptr_eq(live, other)) => {
+                "was replaced while partitions of it were being restored"
+            }
+            None if closed.iter().any(|live| Some(live.id()) == self.plan.replaces && self.has_others(live)) => {
+                "got partitions beside those of the backup while it was being restored"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::conflict(format!("table {}.{} {what}: restore again", self.plan.database, self.plan.name)))
+    }
+
+    fn has_others(&self, live: &LiveTable) -> bool {
+        self.plan.has_others(&live.current())
     }
 
     /// Opens every segment from the backup as a reader would: length, tail, footer, columns.

@@ -319,7 +319,7 @@ impl Store {
     fn settle<T>(&self, closed: Vec<Arc<LiveTable>>, result: Result<T>) -> Result<T> {
         for live in closed {
             match &result {
-                Ok(_) => self.forget_table(live.id()),
+                Ok(_) => self.inner.tables.retire_value(&live),
                 Err(error) if error.is(ErrorKind::Poisoned) => {}
                 Err(_) => live.reopen(),
             }

@@ -181,8 +181,16 @@ impl TablePlan<'_> {
     /// Decides whether partitions are kept, once it is known which the table has. Where there is nothing to keep the table is
     /// replaced as a whole: it gets the lineage of the backup, and the next backup is incremental.
     pub fn settle(&mut self, base: &TableVersion) {
+        if self.has_others(base) {
+            self.keeps_others = true;
+            self.takes_other_schema = false;
+        }
+    }
+
+    /// Whether the table has partitions which are to be kept beside those of the backup, if they may be.
+    pub fn has_others(&self, base: &TableVersion) -> bool {
         if !self.may_keep_others || (self.takes_other_schema && base.schema.difference(&self.source.schema).is_some()) {
-            return;
+            return false;
         }
         let from_backup: HashMap<String, &PartitionMeta> =
             self.partitions.iter().map(|one| (one.partition.name.as_str().to_lowercase(), &one.partition)).collect();
@@ -190,10 +198,7 @@ impl TablePlan<'_> {
             let there = from_backup.get(&here.name.as_str().to_lowercase());
             there.is_none_or(|there| there.bounds != here.bounds || there.buckets != here.buckets)
         };
-        if base.partitions.values().any(|partition| is_other(&partition.meta)) {
-            self.keeps_others = true;
-            self.takes_other_schema = false;
-        }
+        base.partitions.values().any(|partition| is_other(&partition.meta))
     }
 }
 

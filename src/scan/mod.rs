@@ -331,7 +331,8 @@ impl Scan {
     }
 
     /// Runs all units on the store's threads and hands each batch to `consume`, from several threads at once. With a
-    /// limit, units are run one after another, so that the same rows come out each time.
+    /// limit, units are run one after another, so that the same rows come out each time. While `consume` waits, other scans,
+    /// snapshots, restores and checks of the store may wait for its thread; loads do not.
     pub fn for_each(&self, consume: impl Fn(RecordBatch) -> Result<()> + Send + Sync) -> Result<()> {
         run_units(&self.shared, &self.units, |_, batch| consume(batch))
     }

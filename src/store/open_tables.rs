@@ -51,9 +51,18 @@ impl OpenTables {
 
     /// The table is no longer named; the next use opens it afresh.
     pub fn retire(&self, id: TableId) {
+        self.retire_if(id, |_| true);
+    }
+
+    /// As [`OpenTables::retire`], unless the table was opened afresh since: there must not be two values of one that is named.
+    pub fn retire_value(&self, table: &Arc<LiveTable>) {
+        self.retire_if(table.id(), |open| Arc::ptr_eq(open, table));
+    }
+
+    fn retire_if(&self, id: TableId, is_it: impl FnOnce(&Arc<LiveTable>) -> bool) {
         let mut tables = self.lock();
         tables.retirements += 1;
-        let removed = tables.open.remove(&id);
+        let removed = if tables.open.get(&id).is_some_and(is_it) { tables.open.remove(&id) } else { None };
         tables.retired.retain(is_used);
         tables.retired.extend(removed);
     }
@@ -84,6 +93,7 @@ fn is_used(table: &Arc<LiveTable>) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::path::Path;
+    use std::sync::Arc;
 
     use crate::fs::SimFs;
     use crate::schema::{DataType, TableSpec};
@@ -101,6 +111,15 @@ mod tests {
         tables.retire(live.id());
         assert!(tables.insert(live.id(), live.clone(), before).is_none());
         assert!(tables.get(live.id()).is_none());
-        assert!(tables.insert(live.id(), live.clone(), tables.retirements()).is_some());
+
+        let afresh = store.live_table(live.id()).unwrap();
+        assert!(!Arc::ptr_eq(&afresh, &live));
+        tables.retire_value(&live);
+        assert!(
+            tables.get(live.id()).is_some_and(|open| Arc::ptr_eq(&open, &afresh)),
+            "it is another value of the table"
+        );
+        tables.retire_value(&afresh);
+        assert!(tables.get(live.id()).is_none());
     }
 }

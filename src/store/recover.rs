@@ -132,8 +132,16 @@ fn sweep_operation(environment: &Environment, state: &CatalogState, entry: &Entr
 
 fn remove_dropped(environment: &Environment, catalog: &Catalog) -> Result<()> {
     let dropped = catalog.current().dropped.clone();
-    if dropped.is_empty() || environment.fs.is_held(&environment.layout.holds())? {
+    if dropped.is_empty() {
         return Ok(());
+    }
+    match environment.fs.is_held(&environment.layout.holds()) {
+        Ok(false) => {}
+        Ok(true) => return Ok(()),
+        Err(error) => {
+            tracing::warn!(%error, "dropped tables stay: whether they are read is unknown");
+            return Ok(());
+        }
     }
     let mut gone = BTreeSet::new();
     for id in dropped {
@@ -143,7 +151,14 @@ fn remove_dropped(environment: &Environment, catalog: &Catalog) -> Result<()> {
         }
     }
     environment.fs.sync_dir(&environment.layout.tables())?;
-    catalog.commit(|state| Ok(ddl::forget_dropped(state, &gone))).map(drop)
+    match catalog.commit(|state| Ok(ddl::forget_dropped(state, &gone))) {
+        // A full disk must not keep the store closed: who opens it may be about to free some space.
+        Err(error) if !error.is(ErrorKind::Poisoned) => {
+            tracing::warn!(%error, "dropped tables are forgotten by the next collection");
+            Ok(())
+        }
+        committed => committed.map(drop),
+    }
 }
 
 fn move_orphans(environment: &Environment, state: &CatalogState) -> Result<()> {

@@ -107,7 +107,7 @@ impl LiveTable {
 
     /// An older version, read from the log. `NotFound` says which versions are kept.
     pub fn at(&self, version: Version) -> Result<Arc<TableVersion>> {
-        let current = self.current();
+        let current = self.known(|newest| newest.version < version)?;
         if version == current.version {
             return Ok(current);
         }
@@ -122,7 +122,7 @@ impl LiveTable {
     /// The newest version that was committed at this moment or before, milliseconds since 1970. `NotFound` says which
     /// moments can be seen.
     pub fn version_at(&self, at_ms: i64) -> Result<Arc<TableVersion>> {
-        let current = self.current();
+        let current = self.known(|newest| newest.timestamp_ms <= at_ms)?;
         if current.timestamp_ms <= at_ms {
             return Ok(current);
         }
@@ -149,6 +149,20 @@ impl LiveTable {
         self.at(Version::new(low))
     }
 
+    /// The current version; in a process that reads beside the writer the newest one, if what is asked for may be newer.
+    fn known(&self, is_older: impl FnOnce(&TableVersion) -> bool) -> Result<Arc<TableVersion>> {
+        let follows = self.environment.read_only.is_some() && !self.newest_only;
+        if follows && is_older(&self.current()) {
+            self.refresh()?;
+        }
+        Ok(self.current())
+    }
+
+    /// Whether only what the newest version names is there, also of its log.
+    pub fn is_newest_only(&self) -> bool {
+        self.newest_only
+    }
+
     fn timestamp_ms(&self, version: Version) -> Result<i64> {
         let current = self.current();
         if version == current.version {
@@ -172,6 +186,21 @@ impl LiveTable {
     /// An error if a job is restoring the table.
     pub fn check_not_restored(&self) -> Result<()> {
         self.environment.restoring.check(self.id)
+    }
+
+    /// `NotFound` once the table was dropped or swapped out.
+    pub fn check_not_closed(&self) -> Result<()> {
+        match self.closed.load(Ordering::SeqCst) {
+            false => Ok(()),
+            true => Err(self.gone()),
+        }
+    }
+
+    fn gone(&self) -> Error {
+        Error::not_found(format!(
+            "table {} was dropped or replaced while this operation ran: look it up again",
+            self.id
+        ))
     }
 
     /// Commits what `decide` makes of the current version, under the commit lock of the table: version N+1 appears by
@@ -318,10 +347,7 @@ impl LiveTable {
         }
         match writing.closers {
             0 => Ok(()),
-            _ => Err(Error::not_found(format!(
-                "table {} was dropped or replaced while this operation ran: look it up again",
-                self.id
-            ))),
+            _ => Err(self.gone()),
         }
     }
 

@@ -471,4 +471,5 @@ fn a_damaged_label_record_hides_no_other_label() {
     repository.drop_backup(&label("x")).unwrap();
     let check = |text| repository.verify(Some(&label(text)), CheckLevel::Full, &Observer::silent()).unwrap();
     assert!(check("y").is_sound(), "{:?}", check("y").damaged);
+    assert_eq!(check("monday").damaged[0].file, key.to_string(), "it is damaged, not missing");
 }

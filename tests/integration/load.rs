@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Date32Array, Int64Array, RecordBatch, StringArray};
+use steledb::backup::BackupOptions;
 use steledb::fs::{Fs, SimFs};
 use steledb::load::{CsvOptions, LoadOptions, LoadReport, LoadSource};
 use steledb::progress::{Cancel, Observer, Phase, Progress};
+use steledb::restore::RestoreOptions;
 use steledb::{Clock, DataType, Error, ErrorKind, Label, Result, Store, StoreOptions, Table, TableSpec, Version};
 
 use crate::support::{ROOT, create_orders, ids_in, load_orders, on_disk, options, orders, orders_spec};
@@ -418,4 +420,18 @@ fn read_only_store_refuses_a_load() {
     let reading = Store::open_read_only(disk.root(), options).unwrap();
     let table = reading.table("sales", "orders").unwrap();
     assert_eq!(load_orders(&table, 0..1).unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn a_label_is_not_looked_for_in_a_table_that_was_replaced() {
+    let disk = on_disk();
+    let table = create_orders(&disk.store, "orders");
+    let repository = disk.store.create_repository("r", &disk.location()).unwrap();
+    disk.store.backup(&repository, &BackupOptions::new(Label::new("empty").unwrap())).unwrap();
+    let load = |table: &Table| table.load(LoadSource::batches(vec![orders(0..10)]), &labelled("monday"));
+    load(&table).unwrap();
+    disk.store.restore(&repository, &RestoreOptions::new(Label::new("empty").unwrap())).unwrap();
+    let error = load(&table).unwrap_err();
+    assert!(error.is(ErrorKind::NotFound) && error.to_string().contains("look it up again"), "{error}");
+    assert!(!load(&disk.store.table("sales", "orders").unwrap()).unwrap().already_loaded);
 }

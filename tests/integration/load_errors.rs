@@ -238,3 +238,19 @@ fn rows_that_no_partition_takes_are_found_together_however_many_partitions_there
     let report = table.load(LoadSource::batches(vec![batch]), &options).unwrap();
     assert_eq!((report.rows, report.rejected), (60, 59_940));
 }
+
+#[test]
+fn exactly_the_part_of_the_rows_that_was_chosen_may_be_left_out() {
+    let disk = on_disk();
+    for percent in [7_usize, 14, 28, 29, 55, 56, 57, 58] {
+        let table = create_orders(&disk.store, &format!("orders{percent}"));
+        let text: String =
+            (0..100).map(|id| if id < percent { "x,1970-01-02,\n" } else { "1,1970-01-02,\n" }).collect();
+        let load = |max_error_ratio| {
+            let options = LoadOptions { max_error_ratio, ..LoadOptions::default() };
+            table.load(csv(&disk, &format!("id,day,note\n{text}")).1, &options)
+        };
+        assert!(load((percent - 1) as f64 / 100.0).is_err(), "{percent}");
+        assert_eq!(load(percent as f64 / 100.0).unwrap().rejected, percent as u64);
+    }
+}

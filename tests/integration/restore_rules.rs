@@ -1,11 +1,13 @@
 //! What a restore refuses, what it would do, and labels and repositories around it.
 
+use std::sync::Arc;
+
 use steledb::backup::{BackupOptions, backup_timestamp};
-use steledb::progress::{Cancel, Observer};
+use steledb::progress::{Cancel, Observer, Phase, Progress};
 use steledb::repository::Repository;
 use steledb::restore::RestoreOptions;
 use steledb::snapshot::{Selection, TableSelection};
-use steledb::{DataType, ErrorKind, Label, PartitionSpec, Store, TableSpec, Value};
+use steledb::{DataType, ErrorKind, Label, PartitionSpec, Store, Table, TableSpec, Value};
 
 use crate::support::{CancelAt, OnDisk, create_orders, ids_in, load_orders, name, on_disk, orders_spec, shown};
 
@@ -281,4 +283,33 @@ fn repositories_are_listed_and_checked() {
     assert_eq!(disk.store.check_repository("r").unwrap_err().kind(), ErrorKind::Conflict);
     let read_only = disk.store.repository("again");
     assert_eq!(read_only.map(drop).unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+/// Adds and fills a partition while a restore fetches.
+struct NewPartition(Table);
+
+impl Progress for NewPartition {
+    fn begin(&self, phase: Phase, _: u64, _: u64) {
+        if phase == Phase::Fetch {
+            self.0.add_partition(PartitionSpec::range(name("late"), vec![Value::Date(100)], vec![])).unwrap();
+            load_orders(&self.0, 100..150).unwrap();
+        }
+    }
+    fn advance(&self, _: Phase, _: u64, _: u64) {}
+    fn end(&self, _: Phase) {}
+}
+
+#[test]
+fn a_partition_that_comes_during_a_restore_is_not_replaced_where_others_are_kept() {
+    let (disk, repository) = backed_up();
+    let orders = || disk.store.table("sales", "orders").unwrap();
+    orders().drop_partition_force("late").unwrap();
+    disk.store.backup(&repository, &BackupOptions::new(label("c"))).unwrap();
+    let observer = Observer::new(Arc::new(NewPartition(orders())), Cancel::new());
+    let keep = RestoreOptions { keep_other_partitions: true, ..RestoreOptions::new(label("c")) };
+    let error = disk.store.restore(&repository, &RestoreOptions { observer, ..keep.clone() }).unwrap_err();
+    assert!(error.is(ErrorKind::Conflict) && error.to_string().contains("restore again"), "{error}");
+    assert_eq!(ids_in(&orders()).len(), 550);
+    disk.store.restore(&repository, &keep).unwrap();
+    assert_eq!(ids_in(&orders()).len(), 550);
 }

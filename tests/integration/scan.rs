@@ -1,7 +1,9 @@
 //! SCAN: the right rows of the right version. What is not read is in `scan_pruning`.
 
 use std::cmp::Ordering;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Barrier, Mutex, mpsc};
+use std::time::Duration;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, Schema};
@@ -13,7 +15,7 @@ use steledb::restore::RestoreOptions;
 use steledb::scan::{Access, Scan, ScanCounters};
 use steledb::snapshot::Selection;
 use steledb::{
-    Comparison, DataType, ErrorKind, Label, Predicate, Store, StoreOptions, Table, TableSpec, Value, Version,
+    Comparison, DataType, Error, ErrorKind, Label, Predicate, Store, StoreOptions, Table, TableSpec, Value, Version,
 };
 
 use crate::scan_pruning::partitioned;
@@ -388,4 +390,32 @@ fn scans_beside_loads_see_whole_loads() {
     });
     assert_eq!(orders(0..1).num_rows(), 1);
     assert_eq!(ids_in(&table).len(), 1000);
+}
+
+/// All threads of the store wait in a consumer until the load is done.
+#[test]
+fn consumers_of_a_scan_may_wait_for_a_load() {
+    let options = StoreOptions { threads: 2, ..options(SimFs::new().fs(), 1) };
+    let store = Store::create_with(ROOT, options).unwrap();
+    let (source, target) = (create_orders(&store, "source"), create_orders(&store, "target"));
+    load_orders(&source, 0..1000).unwrap();
+    let scan = source.scan().columns(&["id"]).plan().unwrap();
+    assert!(scan.units().len() >= 2);
+    let (all_wait, (done, is_done)) = (Barrier::new(3), mpsc::channel());
+    let (is_done, met) = (Mutex::new(is_done), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            all_wait.wait();
+            load_orders(&target, 0..1000).unwrap();
+            (0..2).for_each(|_| done.send(()).unwrap());
+        });
+        let wait = || {
+            all_wait.wait();
+            let ended = is_done.lock().unwrap().recv_timeout(Duration::from_secs(120));
+            ended.map_err(|_| Error::invalid("the load waits for a thread that waits for it"))
+        };
+        // The first batch of each thread waits.
+        scan.for_each(|_| if met.fetch_add(1, Relaxed) < 2 { wait() } else { Ok(()) }).unwrap();
+    });
+    assert_eq!(ids_in(&target).len(), 1000);
 }

@@ -138,3 +138,19 @@ fn how_long_versions_are_kept_belongs_to_the_store() {
     drop(open(as_stored()));
     assert_eq!(catalogs(), before, "nothing to store");
 }
+
+#[test]
+fn a_reading_process_sees_versions_that_came_after_it_looked_the_table_up() {
+    let (sim, clock) = (SimFs::new(), Clock::manual(START_MS));
+    let store = with_versions(&sim, &clock, 4);
+    let reader = Store::open_read_only(ROOT, options(sim.fs(), 2)).unwrap();
+    let [by_moment, by_version] = [orders(&reader), orders(&reader)];
+    clock.advance(1000);
+    load_orders(&orders(&store), 5..6).unwrap();
+    assert_eq!(count_at(&by_moment, START_MS + 4999).unwrap(), 4);
+    assert_eq!(count_at(&by_moment, START_MS + 5000).unwrap(), 5);
+    clock.advance(1000);
+    load_orders(&orders(&store), 6..7).unwrap();
+    assert_eq!(by_version.scan().at_version(Version::new(6)).count().unwrap(), 6);
+    refused(by_version.scan().at_version(Version::new(7)).count(), &["versions 0 to 6"]);
+}

@@ -396,3 +396,20 @@ fn a_check_beside_a_drop_and_a_collection_finds_no_damage() {
     store.collect().unwrap();
     assert_eq!(left(), 0);
 }
+
+#[test]
+fn the_beginning_of_a_log_is_missed_although_a_checkpoint_stands_for_it() {
+    let sim = SimFs::new();
+    let store = Store::create_with(ROOT, options(sim.fs(), 1)).unwrap();
+    let table = create_orders(&store, "orders");
+    (0..52).for_each(|id| _ = load_orders(&table, id..id + 1).unwrap());
+    store.create_snapshot(&label("s"), &Selection::Store, &Observer::silent()).unwrap();
+    let path = |version| table.version().layout.version(Version::new(version));
+    for (version, found) in [(0, "begins with version 1"), (1, "begins with version 2")] {
+        sim.fs().remove_file(&path(version)).unwrap();
+        let report = store.verify(CheckLevel::Fast, &Observer::silent()).unwrap();
+        assert!(names_only(&report, &path(0)) && report.damaged[0].problem.contains(found), "{report:?}");
+    }
+    // A snapshot has what its version needs, no more.
+    assert!(store.verify_snapshot(&label("s"), CheckLevel::Full, &Observer::silent()).unwrap().is_sound());
+}

@@ -244,6 +244,11 @@ fn escapes_count_inside_quotes_and_quotes_can_be_done_without() {
     let plain = CsvOptions { quote: None, ..CsvOptions::default() };
     assert_eq!(read("id,name,price\n1,5\" pipe,2\n2,\"a\",3\n", &plain), ["1|5\" pipe|2.00", "2|\"a\"|3.00"]);
     assert!(read_with(b"id,name,price\n1,\"a\\", &options, &table()).is_err());
+    // A byte that is no UTF-8 is none that opens a quote which nothing closes.
+    let mut bytes = b"id,name,price\n1,\xff,2\n".to_vec();
+    bytes.extend((0..2 * CHUNK_BYTES / 8).flat_map(|_| *b"2,ab,34\n"));
+    let error = read_with(&bytes, &plain, &table()).unwrap_err().to_string();
+    assert!(error.contains("line 2") && error.contains("not UTF-8"), "{error}");
 }
 
 #[test]
