@@ -1,11 +1,14 @@
 //! `stele load`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow::datatypes::{DataType as ArrowType, Schema};
+use arrow::datatypes::{DataType as ArrowType, FieldRef, Schema};
 use bytes::Bytes;
 use clap::Args;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use serde_json::value::RawValue;
 
 use crate::checked_parquet::load_metadata;
 use crate::cli::load_format::{Format, FormatArguments};
@@ -21,6 +24,8 @@ use crate::store::{Store, Table};
 
 /// How much of a text file is looked at to guess its columns.
 const SAMPLE_BYTES: usize = 1 << 20;
+/// Digits that any LARGEINT may have.
+const LARGEINT_DIGITS: usize = 38;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 loaded, also with rows left out as --max-error-ratio allows, or loaded before under the label; 1 nothing was
@@ -204,7 +209,32 @@ fn json_schema(file: &Path) -> Result<Schema> {
     let sample = first_lines(&Fs::os(), file, 0, SAMPLE_BYTES)?;
     let (schema, _) = arrow::json::reader::infer_json_schema(sample.as_slice(), None)
         .map_err(|error| Error::invalid(format!("{} does not have one JSON object a line: {error}", file.display())))?;
-    Ok(schema)
+    Ok(with_large_integers(schema, &sample))
+}
+
+/// Integers beyond 64 bits are doubles to the reader of arrow, which has them rounded.
+fn with_large_integers(schema: Schema, sample: &[u8]) -> Schema {
+    // Most digits of the numbers of a column; as many as there can be if one of them has a fraction or an exponent.
+    let mut digits: BTreeMap<String, usize> = BTreeMap::new();
+    for line in sample.split(|byte| *byte == b'\n') {
+        let Ok(object) = serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(line) else { continue };
+        for (name, value) in object {
+            let number = value.get().trim_start_matches('-');
+            let count = if number.bytes().all(|byte| byte.is_ascii_digit()) { number.len() } else { usize::MAX };
+            let known = digits.entry(name).or_default();
+            *known = count.max(*known);
+        }
+    }
+    let exact = |field: &FieldRef| match digits.get(field.name()) {
+        Some(0..=LARGEINT_DIGITS) => ArrowType::Decimal128(LARGEINT_DIGITS as u8, 0),
+        Some(&usize::MAX) | None => ArrowType::Float64,
+        Some(_) => ArrowType::Utf8,
+    };
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        ArrowType::Float64 => Arc::new(field.as_ref().clone().with_data_type(exact(field))),
+        _ => field.clone(),
+    });
+    Schema::new(fields.collect::<Vec<_>>())
 }
 
 /// Arrays and objects stay JSON; a column that is NULL in the whole sample may be anything.
@@ -220,6 +250,19 @@ fn guessed_type(arrow: &ArrowType) -> Option<DataType> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn integers_beyond_64_bits_are_not_taken_for_doubles() {
+        let digits = "9".repeat(39);
+        let lines = format!(
+            "{{\"a\": 12345678901234567890, \"b\": 1, \"c\": 12345678901234567890, \"d\": {digits}}}\n{{\"a\": -7, \"c\": 0.5}}\n"
+        );
+        let (schema, _) = arrow::json::reader::infer_json_schema(lines.as_bytes(), None).unwrap();
+        let schema = with_large_integers(schema, lines.as_bytes());
+        let guessed = |name: &str| guessed_type(schema.field_with_name(name).unwrap().data_type()).unwrap();
+        assert_eq!(["b", "c", "d"].map(guessed), [DataType::BigInt, DataType::Double, DataType::String]);
+        assert!(matches!(guessed("a"), DataType::LargeInt | DataType::Decimal { precision: 38, scale: 0 }));
+    }
 
     #[test]
     fn a_column_without_values_is_text() {

@@ -156,7 +156,7 @@ pub fn main() -> ExitCode {
     };
     let result = run(&session, arguments.command);
     session.terminal.finish();
-    match result.and_then(|ended| flush().map(|()| ended)) {
+    match result.and_then(|ended| output::unless_closed(flush()).map(|()| ended)) {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Damaged) => ExitCode::from(EXIT_DAMAGED),
         Ok(Ended::NotProved) => ExitCode::FAILURE,

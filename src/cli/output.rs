@@ -20,6 +20,14 @@ pub(super) fn is_closed_pipe(error: &Error) -> bool {
     source.is_some_and(|source| source.kind() == IoKind::BrokenPipe)
 }
 
+/// The result of printing, where it is no matter whether anybody reads it to the end.
+pub(super) fn unless_closed(printed: Result<()>) -> Result<()> {
+    match printed {
+        Err(error) if is_closed_pipe(&error) => Ok(()),
+        printed => printed,
+    }
+}
+
 /// Prints rows of text under a header, columns aligned: text to the left, numbers to the right.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> Result<()> {
     for text in table_lines(header, rows) {

@@ -32,22 +32,18 @@ pub(super) fn run(session: &Session, arguments: &VerifyArguments) -> Result<Ende
         (None, Some(name)) => store.repository(name)?.verify(arguments.label.as_ref(), level, &observer)?,
         (None, None) => store.verify(level, &observer)?,
     };
-    print(&report)
+    // Damage is damage, also where nobody reads of it to the end.
+    output::unless_closed(print(&report))?;
+    Ok(if report.is_sound() { Ended::Done } else { Ended::Damaged })
 }
 
-fn print(report: &CheckReport) -> Result<Ended> {
+fn print(report: &CheckReport) -> Result<()> {
     for damage in &report.damaged {
         output::line(format!("damaged: {} ({}): {}", damage.file, damage.belongs_to, damage.problem))?;
     }
     let looked_at = format!("{} files, {} read", output::count(report.files), output::bytes(report.bytes));
     match report.damaged.len() {
-        0 => {
-            output::line(format!("sound: {looked_at}"))?;
-            Ok(Ended::Done)
-        }
-        damaged => {
-            output::line(format!("{damaged} damaged of {looked_at}"))?;
-            Ok(Ended::Damaged)
-        }
+        0 => output::line(format!("sound: {looked_at}")),
+        damaged => output::line(format!("{damaged} damaged of {looked_at}")),
     }
 }

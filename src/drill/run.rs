@@ -104,8 +104,14 @@ fn prove(repository: &Repository, options: &DrillOptions, scratch: &Scratch, rep
     options.observer.check()?;
     let started = Instant::now();
     let store = Store::create_with(scratch.store(), options.store.clone())?;
+    // The label may be another backup's before the end.
+    let manifest = repository.manifest(&report.backup.label)?;
+    if manifest.created_ms != report.backup.created_ms {
+        return Err(another_backup(report));
+    }
     let restore = RestoreOptions {
         selection: options.selection.clone(),
+        created_ms: Some(manifest.created_ms),
         observer: options.observer.clone(),
         ..RestoreOptions::new(report.backup.label.clone())
     };
@@ -115,12 +121,16 @@ fn prove(repository: &Repository, options: &DrillOptions, scratch: &Scratch, rep
     let started = Instant::now();
     // The fingerprints of the segments are computed again from the rows, so their sums below speak of rows that were read.
     report.problems = store.verify(CheckLevel::Full, &options.observer)?.damaged;
-    let manifest = repository.manifest(&report.backup.label)?;
     let (tables, problems) = compare(&manifest, &options.selection, &Restored::of(&store)?);
     report.tables = tables;
     report.problems.extend(problems);
     report.check_ms = elapsed_ms(started);
     Ok(())
+}
+
+fn another_backup(report: &DrillReport) -> Error {
+    let BackupInfo { label, backup, .. } = &report.backup;
+    Error::conflict(format!("label {label} was given to another backup than {backup} meanwhile: start the drill again"))
 }
 
 /// Everything that is damaged in the backup, since the restore stops at the first. If it is found sound, what the restore

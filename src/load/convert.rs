@@ -272,6 +272,10 @@ fn first_changed(source: &ArrayRef, converted: &ArrayRef, way: Way) -> Result<Op
             .enumerate()
             .position(|(row, (double, float))| double.is_finite() && !float.is_finite() && source.is_valid(row)));
     }
+    if let (true, ArrowType::Float32) = (source.data_type().is_decimal(), converted.data_type()) {
+        let floats = converted.as_primitive::<Float32Type>().values();
+        return Ok(floats.iter().enumerate().position(|(row, float)| !float.is_finite() && source.is_valid(row)));
+    }
     Ok(None)
 }
 

@@ -28,6 +28,8 @@ const METADATA_BYTES_MAX: u64 = 64 << 20;
 const BODY_BYTES_MAX: u64 = 1 << 30;
 const MAGIC: &[u8; 6] = b"ARROW1";
 const CONTINUATION: [u8; 4] = [0xff; 4];
+/// The mark of a stream's end and what may fill it up.
+const END_BYTES_MAX: usize = 64;
 /// Length of the magic bytes at the end of a file and the footer's length before them.
 const TRAILER_BYTES: u64 = 10;
 
@@ -169,7 +171,10 @@ impl Messages {
         let size = self.reader.size_bytes();
         let (mut offset, mut found) = (0, None);
         while offset < size {
-            let Some(metadata_bytes) = self.next_metadata_bytes(offset)? else { break };
+            let Some(metadata_bytes) = self.next_metadata_bytes(offset)? else {
+                self.check_end(offset)?;
+                break;
+            };
             // What begins with an impossible length is something else, most likely.
             let begin = self.checked(Span { offset, metadata_bytes, body_bytes: 0 });
             let mut span = begin.map_err(|rule| if offset == 0 { NOT_ARROW.to_owned() } else { rule })?;
@@ -190,6 +195,21 @@ impl Messages {
             }
         }
         found.ok_or_else(|| NOT_ARROW.to_owned())
+    }
+
+    /// After the mark of the end, 4 or 8 bytes at this offset, there may be zeros, no other stream.
+    fn check_end(&self, offset: u64) -> Rule<()> {
+        let rest = self.reader.size_bytes() - offset;
+        let mut bytes = [0; END_BYTES_MAX];
+        let bytes = &mut bytes[..usize::try_from(rest).unwrap_or(usize::MAX).min(END_BYTES_MAX)];
+        self.read(offset, bytes)?;
+        let rest_is_zero = bytes.strip_prefix(&CONTINUATION).unwrap_or(bytes).iter().all(|byte| *byte == 0);
+        match rest_is_zero && rest <= END_BYTES_MAX as u64 {
+            true => Ok(()),
+            false => {
+                Err(format!("{rest} bytes follow the end of the stream at offset {offset}: load each stream by itself"))
+            }
+        }
     }
 
     /// Length of the next message of a stream without its body; none at the end of the stream.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use arrow::array::{Array, AsArray, OffsetSizeTrait, RecordBatch, downcast_dictionary_array};
 use arrow::datatypes::DataType as ArrowType;
 
-use crate::schema::TableSchema;
+use crate::schema::{Column, ColumnDefault, TableSchema, Value};
 
 /// Most rows of a piece.
 pub const PIECE_ROWS_MAX: usize = 65_536;
@@ -21,10 +21,15 @@ pub const ROW_BYTES_MAX: u64 = 256 << 20;
 /// Bytes of a number, at most about, and of what is beside the bytes of a text.
 const VALUE_BYTES: u64 = 16;
 
-/// Rows of a table that are made at once.
+/// Rows of a table that are made at once. An input says nothing of a long default, which each row may get.
 pub fn rows_at_once(schema: &TableSchema) -> usize {
-    let values: usize = schema.columns.iter().map(|column| column.data_type.leaf_count()).sum();
-    (VALUES_MAX / values.max(1)).max(1)
+    let default_bytes = |column: &Column| match &column.default {
+        Some(ColumnDefault::Value(Value::Text(text))) => text.len(),
+        Some(ColumnDefault::Value(Value::Binary(bytes))) => bytes.len(),
+        _ => 0,
+    };
+    let values = |column: &Column| column.data_type.leaf_count() + default_bytes(column) / VALUE_BYTES as usize;
+    (VALUES_MAX / schema.columns.iter().map(values).sum::<usize>().max(1)).max(1)
 }
 
 /// Rows of the batch that are converted together, no more than `rows_max`, which is not 0; the number of a row, from 0, that is too long by itself as an error.
@@ -159,6 +164,7 @@ mod tests {
     use arrow::datatypes::{Field, Int8Type};
 
     use super::*;
+    use crate::schema::{ColumnSpec, DataType, TableSpec};
 
     fn batch(column: ArrayRef) -> RecordBatch {
         RecordBatch::try_from_iter([("a", column)]).unwrap()
@@ -202,6 +208,18 @@ mod tests {
         assert_eq!(pieces(&batch(nulls.clone()), usize::MAX).unwrap(), [0..65_536, 65_536..70_000]);
         assert_eq!(pieces(&batch(nulls), 40_000).unwrap(), [0..40_000, 40_000..70_000]);
         assert!(pieces(&batch(views(0)), usize::MAX).unwrap().is_empty());
+    }
+
+    #[test]
+    fn long_defaults_make_fewer_rows() {
+        let rows = |bytes: usize| {
+            let note =
+                ColumnSpec::new("note", DataType::String).default(ColumnDefault::Value(Value::Text("x".repeat(bytes))));
+            let spec = TableSpec::new().column("id", DataType::BigInt).add_column(note);
+            rows_at_once(&spec.build("t").unwrap().0)
+        };
+        assert_eq!(rows(0), VALUES_MAX / 2);
+        assert!(rows(1100) * 1100 < 160 << 20);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Dates and times in a form that the user gives.
 
-use chrono::format::{Item, Parsed, StrftimeItems, parse};
+use chrono::format::{Fixed, Item, Parsed, StrftimeItems, parse};
 use chrono::{Datelike, NaiveTime};
 
 use crate::error::{Error, Result};
@@ -24,6 +24,12 @@ impl TimeFormat {
             ))
             .with_source(error)
         })?;
+        // chrono passes over it, whatever it says, and the time would be taken for one in UTC.
+        if items.iter().any(|item| matches!(item, Item::Fixed(Fixed::TimezoneName))) {
+            return Err(Error::invalid(format!(
+                "{text:?} has the name of a zone, %Z, of which the time in UTC cannot be told: use %z, such as +0200, or %s"
+            )));
+        }
         Ok(TimeFormat { items })
     }
 
@@ -78,5 +84,6 @@ mod tests {
         assert_eq!(time("%d.%m.%Y %H:%M", "01.01.1970 24:00"), None);
         assert_eq!(time("%d.%m.%Y %H", "01.01.1970 x"), None);
         assert!(TimeFormat::new("%Q").is_err() && TimeFormat::new("%").is_err());
+        assert!(TimeFormat::new("%H:%M %Z").unwrap_err().to_string().contains("%z"));
     }
 }

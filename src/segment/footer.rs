@@ -163,8 +163,8 @@ fn check_ranges(path: &Path, metadata: &ParquetMetaData, covered_bytes: u64) -> 
     Ok(())
 }
 
-/// As `ColumnChunkMetaData::byte_range`, which panics on negative numbers.
-fn chunk_range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
+/// Where a column chunk begins and ends. As `ColumnChunkMetaData::byte_range`, which panics on negative numbers.
+pub(crate) fn chunk_range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
     let start = u64::try_from(chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset())).ok()?;
     let size = u64::try_from(chunk.compressed_size()).ok()?;
     Some((start, start.checked_add(size)?))

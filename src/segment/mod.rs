@@ -24,6 +24,8 @@ pub use blocks::BlockTable;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use encoding::Shape;
 pub use encoding::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
+#[cfg(feature = "cli")]
+pub(crate) use footer::chunk_range;
 pub use footer_cache::FooterCache;
 pub use part::SegmentPart;
 pub use reader::{SegmentReader, SegmentScanOptions};

@@ -31,10 +31,14 @@ impl Shell {
         self.dir.path().join(name)
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stele"));
         command.current_dir(self.dir.path()).env("STELE_ROOT", self.path("store")).args(arguments);
-        command.output().unwrap()
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     /// Standard output of a command that must succeed.
@@ -273,6 +277,11 @@ fn damaged_segment_is_named_by_verify_and_inspect() {
         assert_eq!(code, 3, "{text}");
         assert!(text.contains(name), "{text}");
     }
+    // Also where nobody reads of it to the end.
+    let mut verify = shell.command(&["verify", "--full"]);
+    let mut process = verify.stdout(Stdio::piped()).spawn().unwrap();
+    drop(process.stdout.take());
+    assert_eq!(process.wait().unwrap().code(), Some(3));
 }
 
 #[test]

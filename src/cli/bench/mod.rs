@@ -53,8 +53,8 @@ pub(super) struct BenchArguments {
     /// How the result is printed.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
-    /// Where to work: a directory on the disk to be measured, missing, empty or kept by an earlier run. A fresh one for
-    /// temporary files without it.
+    /// Where to work: a directory on the disk to be measured, missing, empty or kept by an earlier run. It goes at the end
+    /// with all that is in it, unless --keep says otherwise. A fresh one for temporary files without it.
     #[arg(long)]
     dir: Option<PathBuf>,
     /// Leave what was prepared in --dir; a later run with the same amounts measures it without preparing it again.

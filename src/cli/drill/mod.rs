@@ -73,10 +73,12 @@ pub(super) fn run(session: &Session, arguments: &DrillArguments) -> Result<Ended
         }
         report => report?,
     };
-    match arguments.format {
-        Format::Json => output::line(json_of(&report).to_string())?,
-        Format::Table => print(&report, arguments.quiet)?,
-    }
+    let printed = match arguments.format {
+        Format::Json => output::line(json_of(&report).to_string()),
+        Format::Table => print(&report, arguments.quiet),
+    };
+    // What was not proved is not, also where nobody reads of it to the end.
+    output::unless_closed(printed)?;
     Ok(if report.is_proved() { Ended::Done } else { Ended::NotProved })
 }
 

@@ -10,7 +10,7 @@ use crate::cli::inspect::log;
 use crate::digest::{Digest, crc32};
 use crate::error::{Error, Result};
 use crate::limits::BLOCK_BYTES;
-use crate::segment::{BLOCKS_KEY, BlockTable};
+use crate::segment::{BLOCKS_KEY, BlockTable, chunk_range};
 
 /// Footer, row groups, blocks and tail.
 pub(super) fn describe(bytes: &Bytes, file: &str) -> Result<Vec<String>> {
@@ -58,10 +58,11 @@ fn row_group(index: usize, group: &RowGroupMetaData) -> String {
 
 /// The end of the last column chunk, where the tail begins. Offsets come from the file: never beyond it.
 fn tail_offset(metadata: &ParquetMetaData, length: u64) -> Option<u64> {
-    let ends = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns).map(|chunk| {
-        let (start, length) = chunk.byte_range();
-        start.checked_add(length)
-    });
+    let ends = metadata
+        .row_groups()
+        .iter()
+        .flat_map(RowGroupMetaData::columns)
+        .map(|chunk| chunk_range(chunk).map(|(_, end)| end));
     ends.collect::<Option<Vec<u64>>>()?.into_iter().max().filter(|end| *end <= length)
 }
 
@@ -86,4 +87,39 @@ fn blocks(bytes: &Bytes, metadata: &ParquetMetaData, file: &str) -> Result<Vec<S
     lines.push("blocks     every one matches its CRC-32".to_owned());
     lines.push(format!("tail       {} bytes from {covered}, CRC-32 {:08x}", tail.len(), crc32(tail)));
     Ok(lines)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::fs::SimFs;
+    use crate::load::LoadSource;
+    use crate::schema::{DataType, TableSpec};
+    use crate::store::{Store, StoreOptions};
+
+    #[test]
+    fn no_flipped_byte_of_a_footer_ends_the_process() {
+        let fs = SimFs::new().fs();
+        let options = StoreOptions { fs: fs.clone(), threads: 1, ..StoreOptions::default() };
+        let store = Store::create_with(Path::new("/store"), options).unwrap();
+        store.create_database("d").unwrap();
+        let table = store.create_table("d", "t", &TableSpec::new().column("id", DataType::BigInt)).unwrap();
+        let rows = arrow::array::Int64Array::from_iter_values(0..10);
+        let batch = arrow::array::RecordBatch::try_from_iter([("id", std::sync::Arc::new(rows) as _)]).unwrap();
+        table.load(LoadSource::batches(vec![batch]), &Default::default()).unwrap();
+        let version = table.version();
+        let segment = version.segments().next().unwrap();
+        let sound = fs.read(&version.layout.segment(&segment.name), 1 << 20).unwrap();
+        assert!(describe(&sound.clone().into(), "s").unwrap().iter().any(|line| line.contains("10 rows")));
+        for at in 0..sound.len() {
+            for bit in 0..8 {
+                let mut damaged = sound.clone();
+                damaged[at] ^= 1 << bit;
+                let _ = describe(&damaged.into(), "s");
+            }
+        }
+    }
 }

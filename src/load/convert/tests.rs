@@ -322,3 +322,15 @@ fn every_row_that_breaks_a_rule_is_in_its_error() {
     let days: ArrayRef = Arc::new(Date32Array::from(vec![i32::MAX, 0, i32::MIN]));
     assert_eq!(rows("DATE", days), [0, 2]);
 }
+
+#[test]
+fn decimals_beyond_a_float_are_refused() {
+    let decimals = |value: i128, scale: i8| -> ArrayRef {
+        Arc::new(Decimal128Array::from(vec![None, Some(value)]).with_precision_and_scale(38, scale).unwrap())
+    };
+    let largest = 10i128.pow(37);
+    assert!(refused(DataType::Float, decimals(largest, -10)).contains("does not fit FLOAT"));
+    let fits = convert(DataType::Float, decimals(largest, 0)).unwrap();
+    assert_eq!(fits.as_primitive::<Float32Type>().value(1), 1e37);
+    assert!(convert(DataType::Double, decimals(largest, -10)).is_ok());
+}

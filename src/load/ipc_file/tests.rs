@@ -171,6 +171,18 @@ fn compressed_buffers_that_claim_to_be_huge_are_refused() {
 }
 
 #[test]
+fn what_follows_the_end_of_a_stream_is_not_passed_over() {
+    let stream = bytes_of(Form::Stream, None, &[batch(0)]);
+    let error = read(&[stream.clone(), stream.clone()].concat(), &table()).unwrap_err().to_string();
+    assert!(error.contains("follow the end of the stream") && error.contains("by itself"), "{error}");
+    assert!(read(&[stream.as_slice(), &[1]].concat(), &table()).is_err());
+    // Without the mark of the end, with it, and filled up.
+    for bytes in [&stream[..stream.len() - 8], &stream, &[stream.as_slice(), &[0; 40]].concat()] {
+        assert_eq!(read(bytes, &table()).unwrap().len(), 1);
+    }
+}
+
+#[test]
 fn other_files_are_refused() {
     for bytes in [&b""[..], b"id,name\n1,a\n", b"ARROW1", b"ARROW1\0\0ARROW1", b"PAR1", &[0; 100], &[0xff; 100]] {
         let error = read(bytes, &table()).unwrap_err().to_string();

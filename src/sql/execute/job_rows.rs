@@ -54,23 +54,26 @@ const RESTORE_COLUMNS: &[&str] = &[
 impl Executor<'_> {
     /// The last job of each database, or of one.
     pub(super) fn show_job(&self, kind: JobKind, database: Option<&Name>) -> Result<Answer> {
-        if let Some(database) = database {
-            self.check_database(database)?;
-        }
         let mut last: BTreeMap<Name, JobStatus> = BTreeMap::new();
         for job in self.store.jobs().list()? {
             if job.kind == kind && database.is_none_or(|database| *database == job.database) {
                 last.insert(job.database.clone(), job);
             }
         }
+        // A restore makes its database at the end, and that of a backup may have another name by now.
+        if let Some(database) = database.filter(|_| last.is_empty()) {
+            self.check_database(database)?;
+        }
         Ok(Answer::batch(job_rows(kind, last.values())?))
     }
 
     pub(super) fn cancel(&self, cancel: &CancelStatement) -> Result<Answer> {
         let database = self.database_or_current(cancel.database.as_ref())?;
-        self.check_database(&database)?;
         let jobs = self.store.jobs();
-        let job = jobs.wait(jobs.cancel(cancel.kind, &database)?, Some(self.observer.cancel()))?;
+        // See above: where there is no job the database may be missing.
+        let asked = jobs.cancel(cancel.kind, &database);
+        let asked = asked.or_else(|error| self.check_database(&database).and(Err(error)))?;
+        let job = jobs.wait(asked, Some(self.observer.cancel()))?;
         match job.state {
             // It was faster.
             JobState::Finished => Err(Error::conflict(format!(

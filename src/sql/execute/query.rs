@@ -37,13 +37,17 @@ impl Executor<'_> {
     /// The query of a view, which must not read the view itself.
     pub(super) fn plan_view(&self, (database, name): (&Name, &Name), query: &Query) -> Result<PlannedQuery> {
         let view = Some((database.clone(), name.clone()));
-        let scope = QueryScope { database: Some(database.clone()), view, ..QueryScope::default() };
-        self.engine.plan(&scope, query.clone(), self.parameters)
+        let scope = QueryScope { view, ..self.scope(Some(database)) };
+        // Its text is all that is kept of a view.
+        self.engine.plan(&scope, query.clone(), &[])
     }
 
     /// A query in which names without a database are those of this one.
     pub(super) fn plan_in(&self, database: Option<&Name>, query: &Query) -> Result<PlannedQuery> {
-        let scope = QueryScope { database: database.cloned(), ..QueryScope::default() };
-        self.engine.plan(&scope, query.clone(), self.parameters)
+        self.engine.plan(&self.scope(database), query.clone(), self.parameters)
+    }
+
+    fn scope(&self, database: Option<&Name>) -> QueryScope {
+        QueryScope { database: database.cloned(), cancel: self.observer.cancel().clone(), ..QueryScope::default() }
     }
 }

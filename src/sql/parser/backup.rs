@@ -52,6 +52,7 @@ pub(super) fn backup(reader: &mut Reader<'_>) -> Result<BackupStatement> {
 /// After RESTORE.
 pub(super) fn restore(reader: &mut Reader<'_>) -> Result<RestoreStatement> {
     reader.expect("SNAPSHOT")?;
+    let place = reader.place();
     let (database, label) = reader.qualified("the label of a snapshot")?;
     reader.expect("FROM")?;
     let repository = reader.name("the name of a repository")?;
@@ -60,6 +61,13 @@ pub(super) fn restore(reader: &mut Reader<'_>) -> Result<RestoreStatement> {
     if reader.take("DATABASE") {
         let source = reader.database_name()?;
         let target = reader.take("AS").then(|| reader.name("the name of a database")).transpose()?;
+        if let Some(qualifier) = database.as_ref().filter(|one| **one != source && Some(*one) != target.as_ref()) {
+            let message = format!(
+                "the database is given twice, in {qualifier}.{label} and as DATABASE {source}: keep one of them, with DATABASE \
+                 {source} AS {qualifier} for another one than that of the backup"
+            );
+            return Err(at_place(Error::invalid(message), place));
+        }
         database_clause = Some((source, target));
     }
     let objects = objects(reader)?.map(|objects| objects.into_iter().map(Object::into_restore).collect());

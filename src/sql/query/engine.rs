@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::available_parallelism;
 
 use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder};
@@ -13,8 +14,10 @@ use datafusion::prelude::SessionConfig;
 use crate::error::Result;
 use crate::fs::Fs;
 use crate::id::Name;
+use crate::progress::Cancel;
 use crate::sql::ast::Query;
 use crate::sql::query::bind::plan_query;
+use crate::sql::query::doubles::with_doubles;
 use crate::sql::query::failure::inward;
 use crate::sql::query::functions::{self, Operators};
 use crate::sql::query::moment::Moment;
@@ -23,6 +26,7 @@ use crate::sql::query::planned::PlannedQuery;
 use crate::sql::query::resolve::{KnownStatistics, Resolver, Statement};
 use crate::sql::query::rewrite::Session;
 use crate::sql::query::semi_join::SemiJoinsFirst;
+use crate::sql::query::size::check_size;
 use crate::sql::query::system::SystemTables;
 use crate::sql::query::threads::Threads;
 use crate::store::Store;
@@ -53,6 +57,8 @@ pub(crate) struct QueryScope {
     pub connection_id: u64,
     /// What `user()` gives; empty = `root`.
     pub user: String,
+    /// Ends the planning.
+    pub cancel: Cancel,
 }
 
 /// Plans queries; cheap to clone, `Send + Sync`.
@@ -92,14 +98,16 @@ impl QueryEngine {
 
     /// Plans a query; all its tables are pinned at one moment, now. `params` are `$1`, `$2`, … or the `?` in order.
     pub fn plan(&self, scope: &QueryScope, query: Query, params: &[ScalarValue]) -> Result<PlannedQuery> {
-        let (engine, scope, params) = (self.inner.clone(), scope.clone(), params.to_vec());
-        self.inner.threads.wait(async move { engine.plan(scope, query, params).await })
+        let (engine, cancel) = (self.inner.clone(), scope.cancel.clone());
+        let (scope, params) = (scope.clone(), params.to_vec());
+        self.inner.threads.wait(&cancel, async move { engine.plan(scope, query, params).await })
     }
 }
 
 impl EngineInner {
     async fn plan(self: Arc<Self>, scope: QueryScope, query: Query, params: Vec<ScalarValue>) -> Result<PlannedQuery> {
         let moment = Moment::pin(&self.store, scope.database.as_ref(), &query)?;
+        check_size(&moment.catalog, scope.database.as_ref(), &query)?;
         let mut state = self.state.clone();
         state.mark_start_execution();
         let session = Session {
@@ -123,8 +131,14 @@ impl EngineInner {
             sources: Mutex::default(),
         };
         let names = named_like(&query);
-        let plan = plan_with_any_names(&Arc::new(resolver), query)?;
+        let plan = match resolver.views.is_empty() {
+            true => plan_with_any_names(&Arc::new(resolver), query)?,
+            // As it will be when the view is read.
+            false => plan_query(&Arc::new(resolver), query)?,
+        };
         let plan = with_parameters(plan, params)?;
+        // Parameters have no type before.
+        let plan = with_doubles(plan).map_err(inward)?;
         let state = &statement.state;
         let logical = state.optimize(&plan).map_err(inward)?;
         let physical = state.query_planner().create_physical_plan(&logical, state).await.map_err(inward)?;
@@ -158,7 +172,10 @@ fn with_parameters(
 
 fn session_state(threads: usize, memory_bytes: u64) -> Result<SessionState> {
     let memory = FairSpillPool::new(usize::try_from(memory_bytes).unwrap_or(usize::MAX));
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(memory)).build_arc().map_err(inward)?;
+    // The listing of a directory would be kept for good: FILES would not see what comes, and miss what goes.
+    let caches = CacheManagerConfig::default().with_list_files_cache_limit(0);
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(memory)).with_cache_manager(caches);
+    let runtime = runtime.build_arc().map_err(inward)?;
     let mut config = SessionConfig::new().with_target_partitions(threads);
     let options = config.options_mut();
     // StarRocks' ways: 0.1 is a DECIMAL, NULL is the least, names of tables are as they are written.

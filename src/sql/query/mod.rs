@@ -22,6 +22,7 @@ mod rules;
 mod segment_scan;
 mod segment_stream;
 mod semi_join;
+mod size;
 mod statistics;
 mod system;
 mod table;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
@@ -18,12 +17,10 @@ use crate::progress::Cancel;
 use crate::sql::query::engine::EngineInner;
 use crate::sql::query::failure::inward;
 use crate::sql::query::text_views::{as_shown, without_views};
-use crate::sql::query::threads::{Task, unless_panicked};
+use crate::sql::query::threads::{CANCEL_LOOK, Task, unless_panicked};
 
 /// Batches that are ready before they are asked for.
 const BATCHES_AHEAD: usize = 4;
-/// How often a waiting reader looks whether it is cancelled.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// A query that can be run, once or several times: it always sees the moment at which it was planned.
 pub(crate) struct PlannedQuery {
@@ -100,7 +97,7 @@ impl PlannedQuery {
         }
         let (logical, physical) = (self.logical.clone(), self.physical.clone());
         // Deep plans are written with deep stacks.
-        self.engine.threads.wait(async move {
+        self.engine.threads.wait(cancel, async move {
             let display = match (analyze, verbose) {
                 (false, _) => DisplayableExecutionPlan::new(physical.as_ref()).set_show_statistics(verbose),
                 (true, false) => DisplayableExecutionPlan::with_metrics(physical.as_ref()),
@@ -156,7 +153,7 @@ impl Iterator for BatchStream {
                 self.end();
                 return Some(Err(Error::cancelled("the query was cancelled")));
             }
-            match self.batches.recv_timeout(LOOK) {
+            match self.batches.recv_timeout(CANCEL_LOOK) {
                 Ok(Ok(batch)) => {
                     self.room.add_permits(1);
                     return Some(Ok(batch));

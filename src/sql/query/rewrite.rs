@@ -194,10 +194,6 @@ impl Rewriter<'_> {
             Expr::BinaryOp { left, op: BinaryOperator::Spaceship, right } => {
                 return Ok(Some(Expr::IsNotDistinctFrom(left.clone(), right.clone())));
             }
-            Expr::BinaryOp { left, op: BinaryOperator::MyIntegerDivide, right } => {
-                let sides = [(**left).clone(), (**right).clone()];
-                return filled("CAST(truncate($1 / $2, 0) AS BIGINT)", &sides).map(Some);
-            }
             Expr::RLike { negated, expr, pattern, .. } => {
                 let matched = filled("regexp_like($1, $2)", &[(**expr).clone(), (**pattern).clone()])?;
                 return Ok(Some(match negated {

@@ -218,7 +218,8 @@ impl ExecutionPlan for SegmentScan {
     }
 
     fn reset_state(self: Arc<Self>) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(self.fresh()))
+        // A recursive query resets between its steps, and aggregates keep what they let through in the one before.
+        Ok(Arc::new(SegmentScan { dynamic: Vec::new(), ..self.fresh() }))
     }
 
     fn apply_expressions(

@@ -81,8 +81,7 @@ impl World {
     }
 
     fn plan_with(&self, sql: &str, params: &[ScalarValue]) -> Result<PlannedQuery> {
-        let scope =
-            QueryScope { view: None, database: Some(Name::new("shop")?), connection_id: 7, user: String::new() };
+        let scope = QueryScope { database: Some(Name::new("shop")?), connection_id: 7, ..QueryScope::default() };
         self.engine.plan(&scope, parse_query(sql)?, params)
     }
 
@@ -291,6 +290,8 @@ fn functions_are_those_of_starrocks() {
         ("unix_timestamp('1970-01-02')", "86400"),
         ("database(), connection_id()", "shop|7"),
         ("1 / 2, 1 / 0, 7 DIV 2, 5 % 3", "0.5|NULL|3|2"),
+        ("9007199254740993 DIV 1, -7 DIV 2, 7.5 DIV 2, -7.5 DIV 2, 7e0 DIV 2", "9007199254740993|-3|3|-3|3"),
+        ("7 DIV 0, 7.5 DIV 0, NULL DIV 2, 2 DIV NULL", "NULL|NULL|NULL|NULL"),
         ("round(2.5), floor(-1.5), abs(-3), sign(-2.5), truncate(2.57, 1), pow(2, 10)", "3|-2.0|3|-1.0|2.50|1024.0"),
         ("0.1 + 0.2 = 0.3", "true"),
         ("NULL <=> NULL", "true"),
@@ -385,4 +386,32 @@ fn deep_expressions_are_planned() {
     assert_eq!(world.rows(&format!("SELECT count(*) FROM orders WHERE {chain}")), "100");
     let nested = format!("{}id{}", "abs(".repeat(20), ")".repeat(20));
     assert_eq!(world.rows(&format!("SELECT max({nested}) FROM orders")), "99");
+}
+
+#[test]
+fn what_is_defined_once_and_used_without_end_is_refused() {
+    let world = world();
+    let doubled = |levels: usize| {
+        let level = |level: usize| format!("a{level} AS (SELECT l.x FROM a{0} l JOIN a{0} r ON l.x = r.x)", level - 1);
+        let levels: Vec<String> = (1..=levels).map(level).collect();
+        format!("WITH a0 AS (SELECT 1 AS x), {} SELECT x FROM a{}", levels.join(", "), levels.len())
+    };
+    assert_eq!(world.rows(&doubled(3)), "1");
+    let error = world.error(&doubled(40));
+    assert!(error.is(ErrorKind::Invalid) && error.to_string().contains("more than 5000 uses"), "{error}");
+    world.view("v0", "SELECT 1 AS x");
+    (1..20).for_each(|level| {
+        let below = level - 1;
+        world.view(&format!("v{level}"), &format!("SELECT l.x FROM v{below} l JOIN v{below} r ON l.x = r.x"));
+    });
+    let error = world.error("SELECT * FROM v19 WHERE x IN (SELECT x FROM v19)");
+    assert!(error.to_string().contains("more than 5000 uses"), "{error}");
+}
+
+#[test]
+fn a_decimal_parameter_beside_a_double_becomes_one() {
+    let sql = "SELECT x FROM (SELECT CAST('1.0000000000000002' AS DOUBLE) AS x) AS t WHERE x > ?";
+    let one = ScalarValue::Decimal128(Some(10), 2, 1);
+    let rows = world().plan_with(sql, &[one]).unwrap().collect(&Cancel::new()).unwrap();
+    assert_eq!(text_of(&rows), "1.0000000000000002");
 }

@@ -11,7 +11,8 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use std::{mem, thread};
 
@@ -20,6 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::AbortHandle;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Cancel;
 
 /// Of each thread: expressions may be a thousand deep. Only what is used of it takes memory.
 const STACK_BYTES: usize = 64 << 20;
@@ -27,6 +29,8 @@ const STACK_BYTES: usize = 64 << 20;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_micros(200);
+/// How often who waits looks whether it is cancelled.
+pub(super) const CANCEL_LOOK: Duration = Duration::from_millis(20);
 /// Pools that may be busy with nothing but what was given up, so that cancelling again and again does not pile up threads and
 /// memory.
 const ABANDONED_MAX: usize = 8;
@@ -80,15 +84,29 @@ impl Threads {
         Ok(Task { pool, handle })
     }
 
-    /// Runs something to its end.
-    pub fn wait<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    /// Runs something to its end, unless it is cancelled: then it is given up.
+    pub fn wait<T: Send + 'static>(
+        &self,
+        cancel: &Cancel,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         let (sender, receiver) = mpsc::channel();
         let pool = self.pool()?;
-        pool.spawn(async move {
+        let handle = pool.spawn(async move {
             // Who asked may be gone.
             let _ = sender.send(unless_panicked(work).await);
         })?;
-        receiver.recv().unwrap_or_else(|_| Err(ended()))
+        loop {
+            match receiver.recv_timeout(CANCEL_LOOK) {
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+                Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => {
+                    drop(Task { pool, handle });
+                    return Err(Error::cancelled("the query was cancelled"));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     /// A pool that is not held up by what was given up.
@@ -221,10 +239,10 @@ mod tests {
     #[test]
     fn work_is_waited_for_from_plain_threads_and_from_other_runtimes() {
         let threads = Threads::new(1).unwrap();
-        assert_eq!(threads.wait(async { Ok(1) }).unwrap(), 1);
+        assert_eq!(threads.wait(&Cancel::new(), async { Ok(1) }).unwrap(), 1);
         let other = Builder::new_current_thread().build().unwrap();
         other.block_on(async move {
-            assert_eq!(threads.wait(async { Ok(2) }).unwrap(), 2);
+            assert_eq!(threads.wait(&Cancel::new(), async { Ok(2) }).unwrap(), 2);
             drop(threads);
         });
     }
@@ -232,9 +250,9 @@ mod tests {
     #[test]
     fn a_panic_is_an_error() {
         let threads = Threads::new(1).unwrap();
-        let error = threads.wait::<()>(async { panic!("out of luck") }).unwrap_err();
+        let error = threads.wait::<()>(&Cancel::new(), async { panic!("out of luck") }).unwrap_err();
         assert!(error.to_string().contains("out of luck"), "{error}");
-        assert_eq!(threads.wait(async { Ok(3) }).unwrap(), 3);
+        assert_eq!(threads.wait(&Cancel::new(), async { Ok(3) }).unwrap(), 3);
     }
 
     /// Work that keeps its thread from when it says so until the sender is dropped.
@@ -265,13 +283,30 @@ mod tests {
     fn what_was_given_up_holds_nobody_up() {
         let threads = Threads::new(1).unwrap();
         let (work, release) = give_up(&threads);
-        assert_eq!(threads.wait(async { Ok(1) }).unwrap(), 1);
+        assert_eq!(threads.wait(&Cancel::new(), async { Ok(1) }).unwrap(), 1);
         // Once more, and then all threads end with their user, who does not wait for what was given up.
         let (second_work, second_release) = give_up(&threads);
         drop(threads);
         drop((release, second_release));
         wait_for_end(&work);
         wait_for_end(&second_work);
+    }
+
+    #[test]
+    fn who_waits_can_be_cancelled_and_holds_nobody_up() {
+        let threads = Threads::new(1).unwrap();
+        let (work, has_begun, release) = stubborn();
+        let cancel = Cancel::new();
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| threads.wait(&cancel, async { Ok(work.await) }));
+            has_begun.recv().unwrap();
+            cancel.cancel();
+            let error = waits.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+        });
+        assert_eq!(threads.wait(&Cancel::new(), async { Ok(1) }).unwrap(), 1);
+        drop(release);
+        wait_for_end(&has_begun);
     }
 
     #[test]
@@ -283,7 +318,7 @@ mod tests {
         has_begun.recv().unwrap();
         drop(task);
         let first = threads.pools.lock().unwrap().current.threads.clone();
-        assert_eq!(threads.wait(async { Ok(1) }).unwrap(), 1);
+        assert_eq!(threads.wait(&Cancel::new(), async { Ok(1) }).unwrap(), 1);
         assert!(!Arc::ptr_eq(&first, &threads.pools.lock().unwrap().current.threads));
         drop(release);
         wait_for_end(&has_begun);
@@ -300,7 +335,7 @@ mod tests {
         });
         let other = other.unwrap();
         let (work, release) = give_up(&threads);
-        assert_eq!(threads.wait(async { Ok(1) }).unwrap(), 1);
+        assert_eq!(threads.wait(&Cancel::new(), async { Ok(1) }).unwrap(), 1);
         go_on.send(()).unwrap();
         assert_eq!(results.recv().unwrap(), 7);
         drop((other, release));
@@ -318,7 +353,7 @@ mod tests {
             thread::yield_now();
         }
         drop(task);
-        assert_eq!(threads.wait(async { Ok(1) }).unwrap(), 1);
+        assert_eq!(threads.wait(&Cancel::new(), async { Ok(1) }).unwrap(), 1);
         assert!(Arc::ptr_eq(&first, &threads.pools.lock().unwrap().current.threads));
     }
 
@@ -326,13 +361,13 @@ mod tests {
     fn few_threads_are_abandoned_at_a_time() {
         let threads = Threads::new(1).unwrap();
         let given_up: Vec<_> = (0..=ABANDONED_MAX).map(|_| give_up(&threads)).collect();
-        let error = threads.wait(async { Ok(1) }).unwrap_err();
+        let error = threads.wait(&Cancel::new(), async { Ok(1) }).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
         for (work, release) in given_up {
             drop(release);
             wait_for_end(&work);
         }
         // The threads end soon after their work.
-        while threads.wait(async { Ok(1) }).is_err() {}
+        while threads.wait(&Cancel::new(), async { Ok(1) }).is_err() {}
     }
 }

@@ -32,6 +32,11 @@ const WRONG: &[(&str, &str)] = &[
         "the database is given twice, as DATABASE d and in e.l: keep one of them at line 1, column 8",
     ),
     (
+        "RESTORE SNAPSHOT other.l FROM r DATABASE d AS e",
+        "the database is given twice, in other.l and as DATABASE d: keep one of them, with DATABASE d AS other for another one \
+         than that of the backup at line 1, column 18",
+    ),
+    (
         "BACKUP SNAPSHOT l TO r ON (d.t)",
         "expected no database before a name in ON (write d.label, once for the statement), found '.' at line 1, column 29",
     ),
