@@ -403,9 +403,10 @@ fn a_restore_guards_what_its_name_stands_for_also_while_that_changes() {
             let targets = [(name("d"), name("a"))];
             store.inner.catalog.begin_restore((JobId::new(1), &name("d")), &targets).unwrap();
         });
-        scene.thread(|store| match store.swap_tables("d", "a", "b") {
-            Err(error) => assert!(error.is(ErrorKind::Conflict), "{error}"),
-            Ok(()) => {}
+        scene.thread(|store| {
+            if let Err(error) = store.swap_tables("d", "a", "b") {
+                assert!(error.is(ErrorKind::Conflict), "{error}");
+            }
         });
         let (_sim, store) = scene.join();
         let restored = table(&store, "a").version().metadata.table;

@@ -298,7 +298,11 @@ mod tests {
         let (work, has_begun, release) = stubborn();
         let cancel = Cancel::new();
         thread::scope(|scope| {
-            let waits = scope.spawn(|| threads.wait(&cancel, async { Ok(work.await) }));
+            let work = async {
+                work.await;
+                Ok(())
+            };
+            let waits = scope.spawn(|| threads.wait(&cancel, work));
             has_begun.recv().unwrap();
             cancel.cancel();
             let error = waits.join().unwrap().unwrap_err();
