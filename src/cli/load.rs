@@ -218,7 +218,7 @@ fn with_large_integers(schema: Schema, sample: &[u8]) -> Schema {
     let mut digits: BTreeMap<String, usize> = BTreeMap::new();
     for line in sample.split(|byte| *byte == b'\n') {
         let Ok(object) = serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(line) else { continue };
-        for (name, value) in object {
+        for (name, value) in object.into_iter().filter(|(_, value)| value.get() != "null") {
             let number = value.get().trim_start_matches('-');
             let count = if number.bytes().all(|byte| byte.is_ascii_digit()) { number.len() } else { usize::MAX };
             let known = digits.entry(name).or_default();
@@ -255,7 +255,7 @@ mod tests {
     fn integers_beyond_64_bits_are_not_taken_for_doubles() {
         let digits = "9".repeat(39);
         let lines = format!(
-            "{{\"a\": 12345678901234567890, \"b\": 1, \"c\": 12345678901234567890, \"d\": {digits}}}\n{{\"a\": -7, \"c\": 0.5}}\n"
+            "{{\"a\": 12345678901234567890, \"b\": 1, \"c\": 12345678901234567890, \"d\": {digits}}}\n{{\"a\": -7, \"c\": 0.5}}\n{{\"a\": null}}\n"
         );
         let (schema, _) = arrow::json::reader::infer_json_schema(lines.as_bytes(), None).unwrap();
         let schema = with_large_integers(schema, lines.as_bytes());
