@@ -1,4 +1,4 @@
-//! The one place with `unsafe`: mapping a published file, which never changes (I1).
+//! The one place of the library with `unsafe`: mapping a published file, which never changes (I1).
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
