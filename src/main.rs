@@ -15,7 +15,7 @@ const PURGE_DELAY_OURS: std::ffi::c_long = 10_000;
 
 fn main() -> std::process::ExitCode {
     keep_freed_memory_longer();
-    steledb::cli::main()
+    steledb::cli::main(give_freed_memory_back)
 }
 
 /// A load frees and takes again the same gigabytes every few seconds. Given back after one second, they cost half a million
@@ -30,4 +30,10 @@ fn keep_freed_memory_longer() {
             mi_option_set(PURGE_DELAY, PURGE_DELAY_OURS);
         }
     }
+}
+
+#[expect(unsafe_code, reason = "the allocator is told so by a function of C, which takes no pointer")]
+fn give_freed_memory_back() {
+    // SAFETY: it may be called by any thread at any time.
+    unsafe { libmimalloc_sys::mi_collect(true) }
 }

@@ -184,5 +184,6 @@ fn check_name_free(state: &CatalogState, name: &Name) -> Result<()> {
 
 fn unknown(state: &CatalogState, name: &str) -> Error {
     let known: Vec<&str> = state.repositories.keys().map(Name::as_str).collect();
-    Error::not_found(format!("there is no repository {name:?}: the store knows {known:?}"))
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Error::not_found(format!("there is no repository {name:?}: the store knows {known}"))
 }

@@ -33,7 +33,13 @@ impl Repository {
         let (labels, all_labels) = self.check_labels(label, &findings)?;
         let mut named = Named::new();
         let mut found = false;
-        for backup in self.backup_ids()? {
+        let backups = self.backup_ids()?;
+        for (backup, label) in labels.iter().filter(|(backup, _)| !backups.contains(backup)) {
+            let key = RepositoryKey::Pin(*backup, 0).to_string();
+            let name = format!("backup {label}");
+            findings.damage(&key, &name, "missing, with all records of the backup that the label record names");
+        }
+        for backup in backups {
             observer.check()?;
             let holder = labels.get(&backup);
             if label.is_some_and(|label| holder != Some(label)) {

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use crate::cli::{Arguments, Ended};
+use crate::cli::{Arguments, Ended, output};
 use crate::error::Result;
 
 #[derive(Args)]
@@ -14,6 +14,9 @@ pub(super) struct CompletionsArguments {
 }
 
 pub(super) fn run(arguments: &CompletionsArguments) -> Result<Ended> {
-    clap_complete::generate(arguments.shell, &mut Arguments::command(), "stele", &mut std::io::stdout());
+    // It panics if it cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Arguments::command(), "stele", &mut script);
+    output::line(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Ended::Done)
 }

@@ -133,25 +133,36 @@ enum Ended {
 struct Session {
     root: PathBuf,
     terminal: Terminal,
+    give_memory_back: fn(),
 }
 
 impl Session {
     /// The store, for writing.
     fn open(&self) -> Result<Store> {
-        Store::open(&self.root)
+        Store::open(&self.root).map_err(with_root_hint)
     }
 
     /// The store, for reading beside a writer.
     fn open_to_read(&self) -> Result<Store> {
-        Store::open_read_only(&self.root, StoreOptions::default())
+        Store::open_read_only(&self.root, StoreOptions::default()).map_err(with_root_hint)
     }
 }
 
-/// Runs the command line of this process.
-pub fn main() -> ExitCode {
+fn with_root_hint(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => {
+            Error::not_found(format!("{error}; name it with --root or STELE_ROOT, or make one with `stele init`"))
+        }
+        _ => error,
+    }
+}
+
+/// Runs the command line of this process. `give_memory_back` makes the allocator give the system what was freed, so that `bench`
+/// shows the memory of what it measures alone.
+pub fn main(give_memory_back: fn()) -> ExitCode {
     let arguments = Arguments::parse();
     let session = match Terminal::new() {
-        Ok(terminal) => Session { root: arguments.root, terminal },
+        Ok(terminal) => Session { root: arguments.root, terminal, give_memory_back },
         Err(error) => return failed(&error),
     };
     let result = run(&session, arguments.command);

@@ -130,7 +130,7 @@ pub(super) fn run(session: &Session, command: &RecycleCommand) -> Result<Ended> 
         }
         RecycleCommand::Empty { id } => {
             let count = session.open()?.empty_recycle_bin(*id)?;
-            output::line(format!("{count} given up; to remove what is left of them: stele collect"))?;
+            output::line(format!("{count} given up"))?;
         }
     }
     Ok(Ended::Done)

@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use crate::backup::RepositoryInfo;
 use crate::cli::{Ended, Session, output};
 use crate::error::Result;
 
@@ -37,9 +38,12 @@ pub(super) fn run(session: &Session, command: &RepositoryCommand) -> Result<Ende
             output::line(format!("repository {name} is {location}"))?;
         }
         RepositoryCommand::List => {
-            for name in session.open_to_read()?.repositories() {
-                output::line(name.as_str())?;
-            }
+            let row = |info: RepositoryInfo| {
+                let mode = if info.read_only { "read-only" } else { "" };
+                vec![info.name.to_string(), info.location, mode.to_owned()]
+            };
+            let rows: Vec<_> = session.open_to_read()?.repository_infos()?.into_iter().map(row).collect();
+            output::table(&["repository", "location", ""], &rows)?;
         }
         RepositoryCommand::Drop { name } => session.open()?.drop_repository(name)?,
     }

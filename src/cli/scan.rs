@@ -81,7 +81,10 @@ pub(super) fn run(session: &Session, arguments: &ScanArguments) -> Result<Ended>
         builder = builder.limit(rows);
     }
     let scan = builder.plan()?;
-    print(session, &scan, arguments.format, limit.unwrap_or(u64::MAX))?;
+    let printed = print(session, &scan, arguments.format, limit.unwrap_or(u64::MAX))?;
+    if limit != arguments.limit && limit == Some(printed) {
+        session.terminal.note(&format!("the first {printed} rows; --limit gives more"));
+    }
     if arguments.counters {
         print_counters(&scan.counters());
     }
@@ -158,10 +161,11 @@ fn each_batch(
     Ok(())
 }
 
-fn print(session: &Session, scan: &Scan, format: RowFormat, rows_max: u64) -> Result<()> {
+/// Gives the number of rows.
+fn print(session: &Session, scan: &Scan, format: RowFormat, rows_max: u64) -> Result<u64> {
     let mut printer = RowPrinter::new(format, scan.schema())?;
     each_batch(session, scan, rows_max, |batch| printer.batch(batch))?;
-    printer.finish().map(drop)
+    printer.finish()
 }
 
 fn print_counters(counters: &ScanCounters) {

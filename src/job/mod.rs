@@ -181,7 +181,7 @@ impl Jobs {
     fn find(&self, job: JobId) -> Result<Option<JobStatus>> {
         let running = self.registry.get(job);
         // Once its end is written down the files say more.
-        if let Some(running) = running.filter(|running| !running.seen().state.is_final()) {
+        if let Some(running) = running.filter(|running| !running.is_over()) {
             return Ok(Some(JobStatus::of_running(&running)));
         }
         Ok(files::read(&self.store.inner.environment, job)?.map(JobStatus::of_stored))

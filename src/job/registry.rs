@@ -86,8 +86,9 @@ impl Registry {
     /// The requests that are not over, oldest first.
     pub fn unfinished(&self) -> Vec<JobRecord> {
         let known = self.known();
+        let running = known.running.iter().filter(|(_, running)| !running.is_over());
         let mut records: BTreeMap<JobId, JobRecord> =
-            known.running.iter().map(|(job, running)| (*job, running.record.clone())).collect();
+            running.map(|(job, running)| (*job, running.record.clone())).collect();
         records.extend(known.stopped.iter().map(|(job, (record, _))| (*job, record.clone())));
         records.into_values().collect()
     }

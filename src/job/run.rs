@@ -14,7 +14,7 @@ use crate::backup::{Attempt, BackupOptions, BackupReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{JobError, JobKind, JobRecord, JobReport, JobWork, Manifest, Outcome};
 use crate::id::BackupId;
-use crate::job::labels::{Undecided, end_backup};
+use crate::job::labels::end_backup;
 use crate::job::observe::observer;
 use crate::job::registry::Registry;
 use crate::job::request::{restore_options, selection_of};
@@ -65,19 +65,14 @@ pub(super) fn give_up(store: &Store, running: &Running, error: Error) -> Error {
     }
 }
 
-/// Writes down that the job is cancelled, and remembers it if its label may be taken still.
+/// Writes down that the job is cancelled.
 fn fail(store: &Store, running: &Running, why: JobError) -> Result<()> {
-    let environment = &store.inner.environment;
-    if let Some(undecided) = Undecided::of(&running.fail(environment, why)?) {
-        Registry::of(store).labels.add_ended(undecided, environment.clock.now_ms());
-    }
-    Ok(())
+    running.fail(&store.inner.environment, why, &Registry::of(store).labels)
 }
 
 /// Removes what a job that is over no longer needs. What cannot be removed goes when the store is opened again.
 pub(super) fn clean_up(store: &Store, record: &JobRecord) {
     let environment = &store.inner.environment;
-    environment.restoring.end(record.job);
     let cleaned = match record.work.kind() {
         JobKind::Backup => store.drop_moment(&environment.layout.job_snapshot(record.job)),
         JobKind::Restore if is_restored(store, record) => {

@@ -9,6 +9,7 @@ use crate::format::{
 };
 use crate::id::BackupId;
 use crate::job::files::{self, StoredJob};
+use crate::job::labels::{Labels, Undecided};
 use crate::progress::Cancel;
 use crate::table::Environment;
 
@@ -116,6 +117,11 @@ impl Running {
             progress: live.progress.clone(),
             backup_created_ms: live.backup_created_ms,
         }
+    }
+
+    /// Whether its end is written down. What it needed may still be cleaned up.
+    pub fn is_over(&self) -> bool {
+        self.live().state.is_final()
     }
 
     /// What `progress` shall hold, if it changed since it was last asked for.
@@ -237,7 +243,8 @@ impl Running {
             backup_created_ms: Some(created_ms),
             ..self.transition(JobState::UploadSnapshot, environment.clock.now_ms())
         };
-        self.write(environment, transition)?;
+        files::add(environment, &transition)?;
+        self.show(transition);
         self.live().undecided = true;
         Ok(())
     }
@@ -251,16 +258,26 @@ impl Running {
     pub fn finish(&self, environment: &Environment, done: Done) -> Result<()> {
         let at_ms = done.at_ms.unwrap_or_else(|| environment.clock.now_ms());
         let transition = self.transition(JobState::Finished, at_ms);
-        self.write(environment, JobTransition { report: done.report, undo: done.undo, ..transition })
+        self.end(environment, JobTransition { report: done.report, undo: done.undo, ..transition }, None)
     }
 
-    /// Writes down that the job is cancelled. Gives it as it is written down.
-    pub fn fail(&self, environment: &Environment, error: JobError) -> Result<StoredJob> {
+    /// Writes down that the job is cancelled. Whether its label may be taken still is known to `labels` then.
+    pub fn fail(&self, environment: &Environment, error: JobError, labels: &Labels) -> Result<()> {
         let undecided = self.live().undecided;
         let transition = self.transition(JobState::Cancelled, environment.clock.now_ms());
-        let transition = JobTransition { error: Some(error), undecided, ..transition };
-        self.write(environment, transition.clone())?;
-        Ok(StoredJob { record: self.record.clone(), transitions: vec![transition], progress: None })
+        self.end(environment, JobTransition { error: Some(error), undecided, ..transition }, Some(labels))
+    }
+
+    /// Whoever sees that the job is over finds that it holds nothing any more.
+    fn end(&self, environment: &Environment, last: JobTransition, labels: Option<&Labels>) -> Result<()> {
+        files::add(environment, &last)?;
+        environment.restoring.end(self.record.job);
+        let stored = StoredJob { record: self.record.clone(), transitions: vec![last], progress: None };
+        if let Some((labels, undecided)) = labels.zip(Undecided::of(&stored)) {
+            labels.add_ended(undecided, environment.clock.now_ms());
+        }
+        stored.transitions.into_iter().for_each(|last| self.show(last));
+        Ok(())
     }
 
     fn transition(&self, state: JobState, at_ms: i64) -> JobTransition {
@@ -280,15 +297,18 @@ impl Running {
         }
     }
 
-    /// Only the thread of the job writes, so that no number is used twice.
-    fn write(&self, environment: &Environment, transition: JobTransition) -> Result<()> {
-        files::add(environment, &transition)?;
+    /// Shows a step that is written down. Only the thread of the job writes, so that no number is used twice.
+    fn show(&self, transition: JobTransition) {
         let mut live = self.live();
         live.next = transition.number + 1;
         live.state = transition.state;
         live.backup = transition.backup;
         live.backup_created_ms = transition.backup_created_ms;
-        Ok(())
+        drop(live);
+        #[cfg(test)]
+        if transition.state.is_final() {
+            self.tell_test(transition.state);
+        }
     }
 
     /// Why the job is cancelled, or `None` if it goes on when the store is opened again.

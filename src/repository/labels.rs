@@ -163,7 +163,7 @@ impl Repository {
     /// An error for a label that no complete backup has.
     pub(crate) fn no_backup(&self, label: &Label) -> Error {
         Error::not_found(format!(
-            "repository {} has no backup with label '{label}': SHOW SNAPSHOT lists those it has",
+            "repository {} has no backup with label '{label}': `stele backups` and SHOW SNAPSHOT list those it has",
             self.describe()
         ))
     }
@@ -242,7 +242,7 @@ impl Repository {
             )),
             _ => Error::already_exists(format!(
                 "Snapshot with name '{label}' already exist in repository {place}: backup {backup} is complete; choose \
-                 another label or drop that backup (DROP SNAPSHOT, drop_backup)"
+                 another label or drop that backup (`stele backups --drop`, DROP SNAPSHOT)"
             )),
         }
     }

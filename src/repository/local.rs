@@ -23,6 +23,9 @@ const SYNC_EACH_FILE_MAX: usize = 64;
 /// So many directories are synced one by one.
 const SYNC_EACH_DIRECTORY_MAX: usize = 1024;
 
+/// What may lie in a directory before a repository is made in it: what another attempt to make it left, and what `mkfs` makes.
+const FRESH: [&str; 3] = [".staging", "probe", "lost+found"];
+
 /// A directory as object storage.
 ///
 /// ```
@@ -80,6 +83,22 @@ impl LocalStorage {
         let fs = fs.watching(&root)?;
         let (directories, staging, pending) = (Mutex::default(), Mutex::default(), Mutex::default());
         Ok(LocalStorage { fs, root, ids: IdSource::system(), directories, staging, pending })
+    }
+
+    /// An error if the directory holds something but no repository: nothing of ours is put beside files of others, and a
+    /// repository that lost its `repository.json` gets no other identity.
+    pub(super) fn check_place(&self) -> Result<()> {
+        let names = self.fs.list(&self.root)?.into_iter().map(|entry| entry.name);
+        let foreign = names.into_iter().find(|name| !FRESH.contains(&name.as_str()));
+        // Looked for last: somebody may be making it at the same time.
+        match foreign.filter(|_| !matches!(self.size(&RepositoryKey::Identity), Ok(Some(_)))) {
+            None => Ok(()),
+            Some(name) => Err(Error::invalid(format!(
+                "cannot make a repository at {}: it holds {name:?} and no repository.json; choose an empty or missing \
+                 directory",
+                self.root.display()
+            ))),
+        }
     }
 
     fn path(&self, key: &RepositoryKey) -> PathBuf {

@@ -13,7 +13,7 @@ use crate::repository::{LocalStorage, ObjectStorage, PutRecord, Repository, Repo
 
 impl Repository {
     /// Makes the repository at a location (`file:///path` or an absolute path), or opens the one that lies there. A fresh
-    /// place is probed first.
+    /// place, which must be an empty or missing directory, is probed first.
     pub fn create(location: &str) -> Result<Repository> {
         Repository::create_with(location, Fs::os(), Clock::system(), IdSource::system())
     }
@@ -26,6 +26,7 @@ impl Repository {
     /// As [`Repository::create`], with the handles of a test.
     pub fn create_with(location: &str, fs: Fs, clock: Clock, ids: IdSource) -> Result<Repository> {
         let storage = LocalStorage::create(fs, local_root_of(location)?)?;
+        storage.check_place()?;
         Repository::from_storage(Arc::new(storage), clock, ids)
     }
 

@@ -140,7 +140,7 @@ impl Repository {
         match self.read_only {
             false => Ok(()),
             true => Err(Error::unsupported(format!(
-                "repository {} was added as read-only: add it without READ ONLY to change it",
+                "repository {} was added as read-only: drop its name and create it again without --read-only or READ ONLY to change it",
                 self.describe()
             ))),
         }

@@ -141,7 +141,7 @@ fn environment(
 fn lock(fs: &Fs, layout: &StoreLayout) -> Result<LockFile> {
     fs.lock_exclusive(&layout.lock()).map_err(|error| match error.is(ErrorKind::Conflict) {
         true => Error::conflict(format!(
-            "another process has the store at {} open for writing: close it there, or open it read-only here",
+            "another process has the store at {} open for writing: close it there, or only read here (Store::open_read_only)",
             layout.root().display()
         ))
         .with_source(error),

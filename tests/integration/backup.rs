@@ -332,6 +332,28 @@ fn store_and_repository_cannot_lie_one_inside_the_other() {
 }
 
 #[test]
+fn no_repository_is_made_beside_files_of_others() {
+    let disk = on_disk();
+    let place = disk.dir.path().join("place");
+    std::fs::create_dir_all(place.join("lost+found")).unwrap();
+    std::fs::write(place.join("thesis.tex"), b"x").unwrap();
+    let location = format!("file://{}", place.display());
+    for made in [Repository::create(&location).map(drop), disk.store.create_repository("r", &location).map(drop)] {
+        let error = made.unwrap_err().to_string();
+        let expected = "it holds \"thesis.tex\" and no repository.json; choose an empty or missing directory";
+        assert!(error.ends_with(expected), "{error}");
+    }
+    assert_eq!(std::fs::read_dir(&place).unwrap().count(), 2, "nothing was put there");
+    std::fs::remove_file(place.join("thesis.tex")).unwrap();
+    let made = Repository::create(&location).unwrap();
+    // What others put there later keeps nobody from using it.
+    std::fs::write(place.join("thesis.tex"), b"x").unwrap();
+    assert_eq!(Repository::create(&location).unwrap().id(), made.id());
+    std::fs::remove_file(place.join("repository.json")).unwrap();
+    assert!(Repository::create(&location).is_err(), "another identity for the backups there");
+}
+
+#[test]
 fn repositories_have_names_that_last() {
     let (disk, repository) = with_repository();
     let again = disk.store.create_repository("r", &disk.location()).err().unwrap();

@@ -327,7 +327,7 @@ mod command {
         assert_eq!(run(&disk, &["nowhere"]).0, 1);
         assert_eq!(run(&disk, &[&location, "--label", "none"]).0, 1);
         let (code, out, _) = run(&disk, &[&location, "--max-age", "0s", "--quiet"]);
-        assert!(code == 1 && out.contains("too old: ") && out.contains("NOT PROVED: "), "{out}");
+        assert!(code == 1 && out.contains("too old: ") && out.contains("TOO OLD, but proved: "), "{out}");
 
         let repository = disk.dir.path().join("repository");
         let needed = |folder: &str| {

@@ -31,6 +31,23 @@ fn csv_has_a_line_of_names_then_rows_one_result_after_the_other() {
 }
 
 #[test]
+fn the_script_of_the_readme_runs() {
+    let readme = include_str!("../../README.md");
+    let (_, rest) = readme.split_once("stele sql <<'END'\n").unwrap();
+    let (script, _) = rest.split_once("    END\n").unwrap();
+    let shell = Shell::with_rows();
+    let script = script.replace("/tmp/", &format!("{}/", shell.path("").display()));
+    // Jobs follow each other closely: what one held must be free when the next statement runs.
+    let ran = piped(&shell, &script);
+    assert!(ran.status.success(), "{}{}", text(&ran.stdout), text(&ran.stderr));
+    let exported = shell.path("orders.parquet");
+    let count = format!("SELECT count(*) AS n FROM FILES ('path' = '{}', 'format' = 'parquet')", exported.display());
+    assert_eq!(shell.ok(&["sql", "--format", "csv", "-c", &count]), "n\n2\n");
+    let left = shell.ok(&["sql", "--format", "csv", "-c", "SELECT count(*) AS n FROM sales.orders"]);
+    assert_eq!(left, "n\n0\n", "the restore was undone");
+}
+
+#[test]
 fn rows_are_printed_as_table_json_and_arrow() {
     let shell = Shell::with_rows();
     let sql = "SELECT id, name FROM t WHERE id = 7";

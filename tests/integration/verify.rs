@@ -361,6 +361,20 @@ fn damaged_repositories_are_named_and_never_restore_wrongly() {
     println!("{tried} damages of repositories");
 }
 
+#[test]
+fn a_label_whose_backup_has_no_records_at_all_is_damage() {
+    let sim = small();
+    let store = open(&sim).unwrap();
+    sim.fs().remove_tree(&Path::new(REPOSITORY).join("backups")).unwrap();
+    for wanted in [None, Some(label("b"))] {
+        let checked =
+            store.repository("r").unwrap().verify(wanted.as_ref(), CheckLevel::Fast, &Observer::silent()).unwrap();
+        let [damage] = &checked.damaged[..] else { panic!("{checked:?}") };
+        assert!(damage.file.starts_with("backups/") && damage.file.ends_with("/pin-0"), "{damage:?}");
+        assert!(damage.belongs_to == "backup b", "{damage:?}");
+    }
+}
+
 /// What others do to the store before a check reads the segments.
 struct Meanwhile(Store);
 

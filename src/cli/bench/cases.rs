@@ -81,7 +81,7 @@ pub(super) fn help() -> String {
     let lines: Vec<String> = ALL.iter().map(|case| format!("  {:width$}  {}", case.name, case.about)).collect();
     format!(
         "Cases:\n{}\n\nTimes include every sync. Caches are hot. Memory is the most that the process held of its own, without \
-         mapped files,\nlooked at every 10 ms.",
+         mapped files,\nlooked at every 10 ms; what was freed before is given back first.",
         lines.join("\n")
     )
 }

@@ -129,6 +129,11 @@ impl<'a> Bench<'a> {
         self.session.terminal.silent_observer()
     }
 
+    /// The system gets what was freed: the memory of a case is not that of what came before it.
+    pub(super) fn give_memory_back(&self) {
+        (self.session.give_memory_back)();
+    }
+
     /// See [`meter::measure`].
     pub(super) fn measure<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<(Run, R)> {
         meter::measure(&self.fs, self.workplace.dir(), work)
@@ -151,7 +156,9 @@ impl<'a> Bench<'a> {
                 self.title("preparing".to_owned());
                 self.note("preparing: load");
                 let source = self.prepared_source()?;
-                self.load(&root, source)?.0
+                let (store, _) = self.load(&root, source)?;
+                self.give_memory_back();
+                store
             }
         };
         self.store = Some(store.clone());

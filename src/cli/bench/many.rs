@@ -31,7 +31,8 @@ pub(super) fn open(bench: &mut Bench<'_>) -> Result<Run> {
         let found = table.scan().filter(Predicate::eq("id", Value::Int(0))).count()?;
         if found == 1 { Ok(table) } else { Err(Error::corrupt(format!("{found} rows have the id 0"))) }
     })?;
-    // All memory of the process, among it what opening needed for a moment and the allocator kept.
+    // All memory of the process, but for what opening needed for a moment.
+    bench.give_memory_back();
     let held_bytes = meter::own_memory_bytes(bench.fs());
     let segments = table.version().segments().count() as u64;
     let run = run.count("segments", segments);
@@ -69,6 +70,7 @@ fn prepared(bench: &Bench<'_>) -> Result<PathBuf> {
         let part = bench.fresh_path("many");
         fill(bench, &part)?;
         bench.fs().rename_new(&part, &root)?;
+        bench.give_memory_back();
     }
     Ok(root)
 }

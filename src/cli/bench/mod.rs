@@ -134,6 +134,7 @@ fn chosen(arguments: &BenchArguments) -> Result<Vec<&'static Case>> {
 /// Runs one case as often as asked; what reads is run once before, so that caches are hot.
 fn run_case(bench: &mut Bench<'_>, case: &'static Case, runs: u32) -> Result<CaseReport> {
     let runs = if case.once { 1 } else { runs };
+    bench.give_memory_back();
     if case.warm {
         bench.note(&format!("{} warm-up", case.name));
         (case.run)(bench)?;

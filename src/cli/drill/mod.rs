@@ -169,7 +169,11 @@ fn print(report: &DrillReport, quiet: bool) -> Result<()> {
 fn summary(report: &DrillReport) -> String {
     format!(
         "{}: backup {} taken {}, {} ago: {} tables, {} rows, {}; restored in {}, checked in {}",
-        if report.is_proved() { "proved" } else { "NOT PROVED" },
+        match (report.problems.is_empty(), report.is_too_old) {
+            (true, false) => "proved",
+            (true, true) => "TOO OLD, but proved",
+            (false, _) => "NOT PROVED",
+        },
         report.backup.label,
         output::time(report.backup.created_ms),
         age(report.age_ms),

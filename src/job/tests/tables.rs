@@ -40,6 +40,28 @@ fn one_job_a_database_unless_the_request_says_otherwise() {
 }
 
 #[test]
+fn a_job_holds_nothing_as_soon_as_it_is_seen_to_be_over() {
+    for request in [backup("c"), restore("b")] {
+        let world = World::with_backup();
+        let store = world.open();
+        let jobs = store.jobs();
+        let (reached, go) = stand_at(&jobs, JobState::Finished);
+        let first = jobs.submit(request.clone()).unwrap();
+        reached.recv().unwrap();
+        *jobs.registry.at_state.lock().unwrap() = None;
+        assert_eq!(jobs.status(first).unwrap().state, JobState::Finished);
+        assert!(jobs.registry.get(first).is_some(), "it cleans up still");
+        jobs.check_repository_unused(&name("r")).unwrap();
+        load(&store.table("d", "t").unwrap(), 9..10).unwrap();
+        finished(&jobs, backup("e"));
+        finished(&jobs, restore("b"));
+        drop(go);
+        jobs.wait(first, None).unwrap();
+        assert!(!world.has_moment());
+    }
+}
+
+#[test]
 fn a_table_that_is_being_restored_is_read_and_not_written() {
     let world = World::with_backup();
     let store = world.open();
