@@ -80,6 +80,27 @@ impl CpuPool {
         self.pool.join(one, other)
     }
 
+    /// Runs both, the other one on a thread of its own, and gives both results: for work that may wait for a disk or a network.
+    /// A pool of one worker does it in order.
+    pub fn both<A, B: Send>(&self, one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> (A, B) {
+        let other = Mutex::new(Some(other));
+        let run_other = || {
+            let other = other.lock().unwrap_or_else(PoisonError::into_inner).take();
+            other.map(|other| other())
+        };
+        std::thread::scope(|scope| {
+            // Where no thread can be started this one does both.
+            let start = || std::thread::Builder::new().spawn_scoped(scope, run_other).ok();
+            let thread = (self.threads() > 1).then(start).flatten();
+            let one = one();
+            let other = match thread {
+                Some(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                None => run_other(),
+            };
+            (one, other.unwrap_or_else(|| unreachable!("it is taken once, by whoever runs it")))
+        })
+    }
+
     /// Runs `work` inside the pool, so that rayon calls in it use its threads.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)

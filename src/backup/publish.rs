@@ -6,19 +6,28 @@ use crate::format::{DocumentKind, Manifest, Outcome, encode_document};
 use crate::id::{BackupId, Label};
 use crate::repository::{PutRecord, Repository, RepositoryKey};
 
+/// The bytes of a manifest that is what it has to be.
+pub(super) fn encoded(repository: &Repository, backup: BackupId, manifest: &Manifest) -> Result<Vec<u8>> {
+    manifest.validate(&repository.file(&RepositoryKey::Manifest(backup)))?;
+    encode_document(DocumentKind::Manifest, manifest)
+}
+
 /// Puts the manifest and commits (rule R5). All segments are durable.
-pub(super) fn publish(repository: &Repository, backup: BackupId, manifest: &Manifest, pins: u32) -> Result<()> {
+pub(super) fn publish(
+    repository: &Repository,
+    backup: BackupId,
+    (label, bytes): (&Label, &[u8]),
+    pins: u32,
+) -> Result<()> {
     let key = RepositoryKey::Manifest(backup);
-    manifest.validate(&repository.file(&key))?;
-    let bytes = encode_document(DocumentKind::Manifest, manifest)?;
-    if repository.put_bytes(&key, &bytes)? == PutRecord::Lost {
+    if repository.put_bytes(&key, bytes)? == PutRecord::Lost {
         return Err(Error::conflict(format!("{} exists, which only this backup writes", repository.file(&key))));
     }
-    let committed = Outcome::Committed { manifest: Digest::of(&bytes), manifest_bytes: bytes.len() as u64, pins };
+    let committed = Outcome::Committed { manifest: Digest::of(bytes), manifest_bytes: bytes.len() as u64, pins };
     match repository.decide_outcome(backup, committed)? {
         // Only this process commits this backup, so a winner that committed is an earlier try of ours.
         Outcome::Committed { .. } => Ok(()),
-        other => Err(decided_by_others(repository, &manifest.label, backup, &other)),
+        other => Err(decided_by_others(repository, label, backup, &other)),
     }
 }
 

@@ -27,23 +27,50 @@ const CONFLICTS_MAX: u32 = 100;
 /// `appId` of the `txn` of a version; the id of the backup follows.
 const APP_ID: &str = "stele.backup.";
 
+/// What was published before, read while the backup is planned.
+pub(super) struct Published(BTreeMap<LineageId, Log>);
+
+impl Published {
+    /// A log that cannot be read is tried again when it is needed, and then told of.
+    pub(super) fn read(repository: &Repository, manifest: &Manifest) -> Published {
+        let read = |lineage: LineageId| {
+            let mut log = Log::default();
+            log.read_on(repository, lineage).ok().map(|()| (lineage, log))
+        };
+        let whole = manifest.tables.iter().filter(|table| table.whole);
+        let lineages: BTreeSet<LineageId> = whole.map(|table| table.lineage).collect();
+        Published(lineages.into_iter().filter_map(read).collect())
+    }
+}
+
 /// Publishes every whole table of a committed backup. A failure does not undo the backup, so it is logged here.
-pub(super) fn publish_tables(repository: &Repository, backup: BackupId, manifest: &Manifest) {
+pub(super) fn publish_tables(
+    repository: &Repository,
+    backup: BackupId,
+    manifest: &Manifest,
+    Published(mut logs): Published,
+) {
     let mut lineages = BTreeSet::new();
     for table in manifest.tables.iter().filter(|table| table.whole) {
         // Two tables of one lineage (one restored beside the other) share one place: the first has it.
         if !lineages.insert(table.lineage) {
             continue;
         }
-        if let Err(error) = publish_table(repository, backup, manifest.created_ms, table) {
+        let log = logs.remove(&table.lineage).unwrap_or_default();
+        if let Err(error) = publish_table(repository, backup, manifest.created_ms, table, log) {
             tracing::warn!(%error, table = %table.name, "the backup is complete, but cannot be queried in place");
         }
     }
 }
 
-fn publish_table(repository: &Repository, backup: BackupId, created_ms: i64, table: &ManifestTable) -> Result<()> {
+fn publish_table(
+    repository: &Repository,
+    backup: BackupId,
+    created_ms: i64,
+    table: &ManifestTable,
+    mut log: Log,
+) -> Result<()> {
     let Some(adds) = adds_of(table) else { return Ok(()) };
-    let mut log = Log::default();
     for _ in 0..CONFLICTS_MAX {
         log.read_on(repository, table.lineage)?;
         let newer = log.backup_ms.is_some_and(|published_ms| published_ms >= created_ms);
@@ -61,16 +88,16 @@ fn publish_table(repository: &Repository, backup: BackupId, created_ms: i64, tab
     Err(Error::conflict(format!("{CONFLICTS_MAX} other backups published a version of table {} first", table.name)))
 }
 
-/// The segments of a table by path.
-type Adds<'a> = BTreeMap<String, &'a Arc<SegmentMeta>>;
+/// The segments of a table by key, and so in the order of their paths.
+type Adds<'a> = BTreeMap<SegmentKey, &'a Arc<SegmentMeta>>;
 
 /// What a table holds; `None` if two segments lie under one key.
 fn adds_of(table: &ManifestTable) -> Option<Adds<'_>> {
     let mut adds = Adds::new();
     for segment in table.partitions.iter().flat_map(|partition| &partition.segments) {
         let Some(nonce) = segment.nonce else { continue };
-        let path = path_of(&SegmentKey { lineage: table.lineage, digest: segment.segment.digest, nonce });
-        if adds.insert(path, &segment.segment).is_some() {
+        let key = SegmentKey { lineage: table.lineage, digest: segment.segment.digest, nonce };
+        if adds.insert(key, &segment.segment).is_some() {
             return None;
         }
     }
@@ -120,8 +147,8 @@ struct Log {
     next: u64,
     /// The digest of the newest version, which the next one names.
     newest: Option<Digest>,
-    /// Paths of live segments.
-    live: BTreeSet<String>,
+    /// Keys of live segments.
+    live: BTreeSet<SegmentKey>,
     /// Ids of backups that were published.
     backups: BTreeSet<String>,
     /// The moment that the newest of them shows, milliseconds since 1970.
@@ -159,16 +186,17 @@ impl Log {
     }
 
     fn apply(&mut self, bytes: &[u8], lineage: LineageId) -> Result<()> {
+        let mut key = KeyOfPath::new(lineage);
         let no_json = |error| Error::corrupt("a line of the version is no JSON").with_source(error);
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             // Nearly all lines are these, and of them only the path counts.
             let file: FileLine<'_> = serde_json::from_slice(line).map_err(no_json)?;
             if let Some(file) = file.add {
-                self.live.insert(checked_path(&file.path, lineage)?);
+                self.live.insert(key.parse(&file.path)?);
                 continue;
             }
             if let Some(file) = file.remove {
-                self.live.remove(&*file.path);
+                self.live.remove(&key.parse(&file.path)?);
                 continue;
             }
             let line: Json = serde_json::from_slice(line).map_err(no_json)?;
@@ -207,18 +235,18 @@ impl Log {
             Action::Protocol(Protocol::of(&table.schema)),
             Action::Metadata(Arc::new(metadata)),
         ])?;
-        let removed = self.live.iter().filter(|path| !adds.contains_key(*path));
+        let removed = self.live.iter().filter(|key| !adds.contains_key(*key));
         let removes: Vec<Json> = removed
-            .map(|path| json!({"remove": {"path": path, "deletionTimestamp": timestamp_ms, "dataChange": true}}))
+            .map(|key| json!({"remove": {"path": path_of(key), "deletionTimestamp": timestamp_ms, "dataChange": true}}))
             .collect();
-        let added: Vec<_> = adds.iter().filter(|(path, _)| !self.live.contains(*path)).collect();
+        let added: Vec<_> = adds.iter().filter(|(key, _)| !self.live.contains(*key)).collect();
         if removes.is_empty() && added.is_empty() && self.metadata.as_ref() == lines.last() {
             return Ok(None);
         }
         lines.push(json!({"txn": {"appId": format!("{APP_ID}{backup}"), "version": 1, "lastUpdated": created_ms}}));
         lines.extend(removes);
-        for (path, segment) in added {
-            lines.push(add_line(path, segment)?);
+        for (key, segment) in added {
+            lines.push(add_line(&path_of(key), segment)?);
         }
         let text: Vec<String> = lines.iter().map(Json::to_string).collect();
         let (bytes, _) = seal((text.join("\n") + "\n").into_bytes(), self.newest.unwrap_or(ROOT_DIGEST), None);
@@ -226,9 +254,24 @@ impl Log {
     }
 }
 
-fn checked_path(path: &str, lineage: LineageId) -> Result<String> {
-    match RepositoryKey::parse(&format!("{}{path}", RepositoryKey::segments_of(lineage))) {
-        Some(RepositoryKey::Segment(_)) => Ok(path.to_owned()),
-        _ => Err(Error::corrupt(format!("{path:?} is not the path of a segment"))),
+/// Reads paths of segments in the directory of one table.
+struct KeyOfPath {
+    name: String,
+    directory_bytes: usize,
+}
+
+impl KeyOfPath {
+    fn new(lineage: LineageId) -> KeyOfPath {
+        let name = RepositoryKey::segments_of(lineage);
+        KeyOfPath { directory_bytes: name.len(), name }
+    }
+
+    fn parse(&mut self, path: &str) -> Result<SegmentKey> {
+        self.name.truncate(self.directory_bytes);
+        self.name.push_str(path);
+        match RepositoryKey::parse(&self.name) {
+            Some(RepositoryKey::Segment(key)) => Ok(key),
+            _ => Err(Error::corrupt(format!("{path:?} is not the path of a segment"))),
+        }
     }
 }

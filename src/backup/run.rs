@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::backup::plan::{Content, Plan, Wanted, wanted_of};
-use crate::backup::publish::{abandon, publish};
+use crate::backup::publish::{abandon, encoded, publish};
 use crate::backup::upload::{check_space, condemned, held_of, upload};
 use crate::backup::{BackupOptions, BackupReport, query, registry};
 use crate::error::{Error, ErrorKind, Result};
@@ -104,24 +104,36 @@ impl Store {
 
         let phase = options.observer.begin(Phase::Plan, 0, 0);
         let Moment { mut manifest, layouts, _pins } = moment()?;
+        let environment = &self.inner.environment;
         let lineages = manifest.tables.iter().map(|table| table.lineage).collect();
-        let mut plan = Plan::decide(wanted(&manifest, &layouts)?, &held_of(repository, &lineages)?, &repository.ids);
+        let (held, (wanted, published)) = environment.pool.both(
+            || held_of(repository, &lineages),
+            || (wanted(&manifest, &layouts), query::Published::read(repository, &manifest)),
+        );
+        let mut plan = Plan::decide(wanted?, &held?, &repository.ids);
+        plan.complete(&mut manifest);
         check_space(repository, plan.amount(false))?;
         phase.check()?;
 
         let mut times = Times { begun, planned: begun, uploaded: begun };
         let steps = || -> Result<()> {
-            let pins = pin_and_claim(repository, backup, &manifest, &mut plan)?;
+            let (pins, bytes) = environment.pool.both(
+                || pin_and_claim(repository, backup, &manifest, &mut plan),
+                || encoded(repository, backup, &manifest),
+            );
+            let (pins, mut bytes) = (pins?, bytes?);
+            if pins > 1 {
+                plan.complete(&mut manifest);
+                bytes = encoded(repository, backup, &manifest)?;
+            }
             drop(phase);
             times.planned = Instant::now();
-            let environment = &self.inner.environment;
             let batch_bytes = attempt.map_or(u64::MAX, |_| BATCH_BYTES);
             upload(repository, (&environment.fs, &environment.pool), &plan, batch_bytes, &options.observer)?;
             times.uploaded = Instant::now();
             let _phase = options.observer.begin(Phase::Publish, 0, 0);
             options.observer.check()?;
-            plan.complete(&mut manifest);
-            publish(repository, backup, &manifest, pins)
+            publish(repository, backup, (&manifest.label, &bytes), pins)
         };
         if let Err(error) = steps() {
             if error.is(ErrorKind::Cancelled) && attempt.is_some_and(|attempt| (attempt.goes_on_later)()) {
@@ -137,7 +149,7 @@ impl Store {
             // Goes on if the last step took effect although its answer was lost.
             abandon(repository, &options.label, backup, error)?;
         }
-        query::publish_tables(repository, backup, &manifest);
+        query::publish_tables(repository, backup, &manifest, published);
         Ok(report(backup, &manifest, &plan, &times))
     }
 }

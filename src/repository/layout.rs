@@ -132,8 +132,10 @@ impl RepositoryKey {
     /// Parses the canonical spelling; `None` for any other name.
     pub fn parse(key: &str) -> Option<RepositoryKey> {
         let parsed = parse_any_spelling(key)?;
-        // Numbers have several spellings ("7", "07", "+7"); only the one we write is a key.
-        (parsed.to_string() == key).then_some(parsed)
+        // Numbers have several spellings ("7", "07", "+7"); only the one we write is a key. Ids and digests have one, so that
+        // segments, which are nearly all that is listed, need not be written to be compared.
+        let is_ours = matches!(parsed, RepositoryKey::Segment(_)) || parsed.to_string() == key;
+        is_ours.then_some(parsed)
     }
 }
 
@@ -144,8 +146,11 @@ fn parse_any_spelling(key: &str) -> Option<RepositoryKey> {
         ["tables", lineage, "_delta_log", file] => {
             RepositoryKey::TableVersion(lineage.parse().ok()?, file.strip_suffix(".json")?.parse().ok()?)
         }
-        ["tables", lineage, _, file] => {
+        ["tables", lineage, folder, file] => {
             let (digest, nonce) = file.strip_suffix(".parquet")?.split_once('-')?;
+            if digest.get(..2) != Some(folder) {
+                return None;
+            }
             RepositoryKey::Segment(SegmentKey {
                 lineage: lineage.parse().ok()?,
                 digest: digest.parse().ok()?,
