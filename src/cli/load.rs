@@ -52,12 +52,12 @@ pub(super) struct LoadArguments {
     /// With --create: columns whose hash decides the bucket; rows are spread evenly without it.
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS", requires = "create")]
     hash: Vec<String>,
-    /// With --create: number of buckets.
-    #[arg(long, default_value_t = 1, requires = "create")]
-    buckets: u32,
+    /// With --create: number of buckets; 1 without it.
+    #[arg(long, requires = "create")]
+    buckets: Option<u32>,
     /// Rows that do not fit are left out as long as they are at most this part of all rows, from 0 to 1. Without it the
     /// load fails with the first one.
-    #[arg(long, default_value_t = 0.0, value_name = "RATIO")]
+    #[arg(long, default_value_t = 0.0, value_name = "RATIO", value_parser = parse_ratio)]
     max_error_ratio: f64,
     /// A new file that tells of each row that does not fit, one JSON object a line: file, row, line, column, reason, value,
     /// record. A load that fails then has looked for up to 1000 of them. A million are told of; the others are counted in
@@ -68,9 +68,21 @@ pub(super) struct LoadArguments {
     format: FormatArguments,
 }
 
+impl LoadArguments {
+    /// Whether anything is said about how a new table is made.
+    fn is_table_described(&self) -> bool {
+        !self.sort_key.is_empty() || !self.hash.is_empty() || self.buckets.is_some()
+    }
+}
+
+fn parse_ratio(text: &str) -> Result<f64> {
+    let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or_else(|| Error::invalid(format!("{text:?} is no ratio: write a number from 0 to 1, such as 0.01")))
+}
+
 pub(super) fn run(session: &Session, arguments: &LoadArguments) -> Result<Ended> {
     let format = arguments.format.format(&arguments.files)?;
-    let source = arguments.format.source(&arguments.files, format)?;
+    let source = arguments.format.source(&arguments.files, format);
     let store = session.open()?;
     let found = store.table(arguments.table.database.as_str(), arguments.table.table.as_str());
     let (table, made) = match found {
@@ -80,6 +92,12 @@ pub(super) fn run(session: &Session, arguments: &LoadArguments) -> Result<Ended>
         }
         found => (found?, None),
     };
+    if made.is_none() && arguments.is_table_described() {
+        session.terminal.note(&format!(
+            "table {} is there already and stays as it is: --sort-key, --hash and --buckets are for a new one",
+            arguments.table
+        ));
+    }
     let observer = session.terminal.observer(&arguments.table.to_string());
     let options = LoadOptions {
         label: arguments.label.clone(),
@@ -168,9 +186,10 @@ fn create(store: &Store, arguments: &LoadArguments, format: Format) -> Result<(T
         let name = field.name().clone();
         spec = spec.add_column(ColumnSpec::new(name, data_type).nullable());
     }
+    let buckets = arguments.buckets.unwrap_or(1);
     spec = match arguments.hash.is_empty() {
-        true => spec.random_buckets(arguments.buckets),
-        false => spec.hash_buckets(arguments.hash.clone(), arguments.buckets),
+        true => spec.random_buckets(buckets),
+        false => spec.hash_buckets(arguments.hash.clone(), buckets),
     };
     let name = &arguments.table;
     let made = match store.databases().contains(&name.database) {
@@ -196,7 +215,7 @@ fn parquet_schema(file: &Path) -> Result<Schema> {
 
 fn csv_schema(arguments: &LoadArguments) -> Result<Schema> {
     let file = &arguments.files[0];
-    let options = arguments.format.csv_options(&arguments.files)?;
+    let options = arguments.format.csv_options(&arguments.files);
     let sample = first_lines(&Fs::os(), file, options.skip_lines, SAMPLE_BYTES)?;
     let refused = |error: &dyn std::fmt::Display| Error::invalid(format!("{} is no CSV file: {error}", file.display()));
     let sample = csv_sample(&sample, &options).map_err(|error| refused(&error))?;

@@ -1,6 +1,7 @@
 //! The formats of `stele load` and their options.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
@@ -46,15 +47,15 @@ struct CsvArguments {
     #[arg(long, value_name = "LINES")]
     skip_lines: Option<u64>,
     /// What separates fields, one character of ASCII or \t; a comma without it, a tab in .tsv files.
-    #[arg(long, value_name = "CHAR")]
-    separator: Option<String>,
+    #[arg(long, value_name = "CHAR", value_parser = one_byte)]
+    separator: Option<u8>,
     /// What stands around fields that hold separators, line ends or quotes; '' = nothing does. A double quote without it.
     #[arg(long, value_name = "CHAR")]
-    quote: Option<String>,
+    quote: Option<Quote>,
     /// What stands before a character inside quotes that is to be taken as it is, such as \; without it only a doubled
     /// quote stands for one.
-    #[arg(long, value_name = "CHAR")]
-    escape: Option<String>,
+    #[arg(long, value_name = "CHAR", value_parser = one_byte)]
+    escape: Option<u8>,
     /// Text that, unquoted, means NULL; in a column declared NOT NULL such a row does not fit. Without it an empty field that
     /// is not quoted is NULL, or an empty text in a column declared NOT NULL.
     #[arg(long, value_name = "TEXT")]
@@ -88,52 +89,58 @@ impl FormatArguments {
     }
 
     /// What to load.
-    pub(super) fn source(&self, files: &[PathBuf], format: Format) -> Result<LoadSource> {
+    pub(super) fn source(&self, files: &[PathBuf], format: Format) -> LoadSource {
         let files_of_format = files.to_vec();
-        Ok(match format {
+        match format {
             Format::Parquet => LoadSource::Parquet(files_of_format),
-            Format::Csv => LoadSource::Csv(files_of_format, self.csv_options(files)?),
+            Format::Csv => LoadSource::Csv(files_of_format, self.csv_options(files)),
             Format::Json => {
                 LoadSource::JsonLines(files_of_format, JsonOptions { ignore_unknown_fields: self.ignore_unknown })
             }
             Format::Arrow => LoadSource::Ipc(files_of_format),
-        })
+        }
     }
 
     /// How CSV files are read.
-    pub(super) fn csv_options(&self, files: &[PathBuf]) -> Result<CsvOptions> {
+    pub(super) fn csv_options(&self, files: &[PathBuf]) -> CsvOptions {
         let csv = &self.csv;
         let usual = CsvOptions::default();
-        let separator = match &csv.separator {
-            Some(text) => one_byte("separator", text)?,
-            None if files.iter().all(|file| ending(file).as_deref() == Some("tsv")) => b'\t',
-            None => usual.separator,
-        };
-        let quote = match csv.quote.as_deref() {
-            Some("") => None,
-            Some(text) => Some(one_byte("quote", text)?),
-            None => usual.quote,
-        };
-        Ok(CsvOptions {
+        let are_tsv = || files.iter().all(|file| ending(file).as_deref() == Some("tsv"));
+        let usual_separator = || if are_tsv() { b'\t' } else { usual.separator };
+        CsvOptions {
             header: !csv.no_header,
             columns: csv.columns.clone(),
             skip_lines: csv.skip_lines.unwrap_or(0),
-            separator,
-            quote,
-            escape: csv.escape.as_deref().map(|text| one_byte("escape", text)).transpose()?,
+            separator: csv.separator.unwrap_or_else(usual_separator),
+            quote: csv.quote.map_or(usual.quote, |Quote(quote)| quote),
+            escape: csv.escape,
             null_text: csv.null.clone().unwrap_or_default(),
             trim: csv.trim,
             date_format: csv.date_format.clone(),
             datetime_format: csv.datetime_format.clone(),
-        })
+        }
     }
 }
 
-fn one_byte(what: &str, text: &str) -> Result<u8> {
+/// One character of ASCII, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Quote(Option<u8>);
+
+impl FromStr for Quote {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Quote> {
+        match text {
+            "" => Ok(Quote(None)),
+            text => one_byte(text).map(|byte| Quote(Some(byte))),
+        }
+    }
+}
+
+fn one_byte(text: &str) -> Result<u8> {
     match text.as_bytes() {
         b"\\t" => Ok(b'\t'),
         [byte] if byte.is_ascii() => Ok(*byte),
-        _ => Err(Error::invalid(format!("{what} {text:?} is not one character of ASCII"))),
+        _ => Err(Error::invalid(format!("{text:?} is not one character of ASCII"))),
     }
 }
 
@@ -201,13 +208,21 @@ mod tests {
 
     #[test]
     fn separators_are_one_character_and_tabs_in_tsv_files() {
-        let of = |separator: Option<&str>, file: &str| {
-            let csv = CsvArguments { separator: separator.map(str::to_owned), ..CsvArguments::default() };
-            FormatArguments { csv, ..FormatArguments::default() }.csv_options(&[file.into()]).map(|o| o.separator)
+        let of = |separator: Option<u8>, file: &str| {
+            let csv = CsvArguments { separator, ..CsvArguments::default() };
+            FormatArguments { csv, ..FormatArguments::default() }.csv_options(&[file.into()]).separator
         };
-        assert_eq!(of(None, "a.tsv.zst").unwrap(), b'\t');
-        assert_eq!(of(Some(";"), "a.tsv").unwrap(), b';');
-        assert_eq!(of(Some("\\t"), "a.csv").unwrap(), b'\t');
-        assert!(of(Some("ab"), "a.csv").is_err() && of(Some("ä"), "a.csv").is_err() && of(Some(""), "a.csv").is_err());
+        assert_eq!(of(None, "a.tsv.zst"), b'\t');
+        assert_eq!(of(Some(b';'), "a.tsv"), b';');
+        assert_eq!(of(None, "a.csv"), b',');
+        assert_eq!(one_byte("\\t").unwrap(), b'\t');
+        assert!(one_byte("ab").is_err() && one_byte("ä").is_err() && one_byte("").is_err());
+    }
+
+    #[test]
+    fn an_empty_quote_is_none() {
+        assert_eq!("".parse::<Quote>().unwrap(), Quote(None));
+        assert_eq!("'".parse::<Quote>().unwrap(), Quote(Some(b'\'')));
+        assert!("''".parse::<Quote>().is_err());
     }
 }

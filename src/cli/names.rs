@@ -40,7 +40,25 @@ pub(super) struct SelectionArguments {
     database: Option<Name>,
     /// Only this table, or only these partitions of it; may be repeated, all of one database.
     #[arg(long = "table", value_name = "DATABASE.TABLE[:PARTITION,…]")]
-    table: Vec<String>,
+    table: Vec<TableChoice>,
+}
+
+/// `DATABASE.TABLE[:PARTITION,…]`.
+#[derive(Debug, Clone)]
+struct TableChoice {
+    database: Name,
+    table: TableSelection,
+}
+
+impl FromStr for TableChoice {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<TableChoice> {
+        let (table, partitions) = text.split_once(':').unwrap_or((text, ""));
+        let TableName { database, table } = table.parse()?;
+        let partitions = partitions.split(',').filter(|name| !name.is_empty());
+        let partitions = partitions.map(Name::new).collect::<Result<Vec<_>>>()?;
+        Ok(TableChoice { database, table: TableSelection { table, partitions } })
+    }
 }
 
 impl SelectionArguments {
@@ -50,21 +68,17 @@ impl SelectionArguments {
         }
         let mut found: Option<Name> = None;
         let mut tables = Vec::new();
-        for text in &self.table {
-            let (table, partitions) = text.split_once(':').unwrap_or((text, ""));
-            let name: TableName = table.parse()?;
+        for choice in self.table.iter().cloned() {
             match &found {
-                Some(database) if *database != name.database => {
+                Some(database) if *database != choice.database => {
                     return Err(Error::invalid(format!(
                         "tables of two databases, {database} and {}: choose those of one, or leave the choice out",
-                        name.database
+                        choice.database
                     )));
                 }
-                _ => found = Some(name.database),
+                _ => found = Some(choice.database),
             }
-            let partitions = partitions.split(',').filter(|name| !name.is_empty());
-            let partitions = partitions.map(Name::new).collect::<Result<Vec<_>>>()?;
-            tables.push(TableSelection { table: name.table, partitions });
+            tables.push(choice.table);
         }
         Ok(found.map_or(Selection::Store, |database| Selection::Tables(database, tables)))
     }
@@ -76,7 +90,8 @@ mod tests {
     use super::*;
 
     fn select(tables: &[&str]) -> Result<Selection> {
-        SelectionArguments { database: None, table: tables.iter().map(|t| (*t).to_owned()).collect() }.selection()
+        let table = tables.iter().map(|text| text.parse()).collect::<Result<_>>()?;
+        SelectionArguments { database: None, table }.selection()
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `stele restore`.
 
+use std::str::FromStr;
+
 use clap::Args;
 
 use crate::cli::names::{SelectionArguments, TableName};
@@ -19,13 +21,13 @@ pub(super) struct RestoreArguments {
     selection: SelectionArguments,
     /// Restore a database under another name; may be repeated.
     #[arg(long = "database-as", value_name = "DATABASE=NAME")]
-    database_as: Vec<String>,
+    database_as: Vec<Renaming<Name>>,
     /// Restore a table under another name; may be repeated.
     #[arg(long = "table-as", value_name = "DATABASE.TABLE=NAME")]
-    table_as: Vec<String>,
+    table_as: Vec<Renaming<TableName>>,
     /// Restore a view under another name; may be repeated.
     #[arg(long = "view-as", value_name = "DATABASE.VIEW=NAME")]
-    view_as: Vec<String>,
+    view_as: Vec<Renaming<TableName>>,
     /// Replace tables that have other columns, keys or buckets, too; undoing brings them back.
     #[arg(long)]
     replace: bool,
@@ -34,22 +36,34 @@ pub(super) struct RestoreArguments {
     keep_partitions: bool,
 }
 
+/// `OLD=NEW`.
+#[derive(Debug, Clone)]
+struct Renaming<Source> {
+    source: Source,
+    target: Name,
+}
+
+impl<Source: FromStr<Err = Error>> FromStr for Renaming<Source> {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Renaming<Source>> {
+        let halves = text.split_once('=');
+        let (source, target) =
+            halves.ok_or_else(|| Error::invalid(format!("{text:?} is no renaming: write OLD=NEW")))?;
+        Ok(Renaming { source: source.parse()?, target: target.parse()? })
+    }
+}
+
 pub(super) fn run(session: &Session, arguments: &RestoreArguments) -> Result<Ended> {
     let mut options = RestoreOptions::new(arguments.label.clone());
     options.selection = arguments.selection.selection()?;
-    for text in &arguments.database_as {
-        let (source, target) = renaming(text)?;
-        options.rename_databases.insert(Name::new(source)?, Name::new(target)?);
+    for Renaming { source, target } in arguments.database_as.iter().cloned() {
+        options.rename_databases.insert(source, target);
     }
-    for text in &arguments.table_as {
-        let (source, target) = renaming(text)?;
-        let source: TableName = source.parse()?;
-        options.rename_tables.insert((source.database, source.table), Name::new(target)?);
+    for Renaming { source, target } in arguments.table_as.iter().cloned() {
+        options.rename_tables.insert((source.database, source.table), target);
     }
-    for text in &arguments.view_as {
-        let (source, target) = renaming(text)?;
-        let source: TableName = source.parse()?;
-        options.rename_views.insert((source.database, source.table), Name::new(target)?);
+    for Renaming { source, target } in arguments.view_as.iter().cloned() {
+        options.rename_views.insert((source.database, source.table), target);
     }
     options.replace_other_schema = arguments.replace;
     options.keep_other_partitions = arguments.keep_partitions;
@@ -61,10 +75,6 @@ pub(super) fn run(session: &Session, arguments: &RestoreArguments) -> Result<End
         output::line(line)?;
     }
     Ok(Ended::Done)
-}
-
-fn renaming(text: &str) -> Result<(&str, &str)> {
-    text.split_once('=').ok_or_else(|| Error::invalid(format!("{text:?} is no renaming: write OLD=NEW")))
 }
 
 /// One restore in words, a line each.

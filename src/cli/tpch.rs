@@ -27,12 +27,10 @@ pub(super) struct Piece {
     pub(super) parts: i32,
 }
 
-/// An error unless a scale can be asked for.
-pub(super) fn check_scale(scale: f64) -> Result<()> {
-    match scale > 0.0 && scale <= SCALE_MAX {
-        true => Ok(()),
-        false => Err(Error::invalid(format!("scale {scale} is out of range: more than 0, at most {SCALE_MAX}"))),
-    }
+/// A scale as it is given on the command line.
+pub(super) fn parse_scale(text: &str) -> Result<f64> {
+    let scale = text.parse().ok().filter(|scale| *scale > 0.0 && *scale <= SCALE_MAX);
+    scale.ok_or_else(|| Error::invalid(format!("{text:?} is no scale: write a number above 0, at most {SCALE_MAX}")))
 }
 
 /// Lineitem, by month of shipping.

@@ -225,8 +225,7 @@ impl Table {
     fn write_and_commit(&self, source: LoadSource, options: &LoadOptions) -> Result<Committed> {
         let environment = &self.store.inner.environment;
         let base = self.live.current();
-        let scope = Scope::of(options, &self.live, &base)
-            .map_err(|error| error.context(format!("table {}.{}", self.database, self.name)))?;
+        let scope = Scope::of(options, &self.live, &base).map_err(|error| self.named(error))?;
         let (ratio, error_file) = (options.max_error_ratio, options.error_file.as_deref());
         let rejects = Rejects::new(&environment.fs, environment.layout.root(), ratio, error_file)?;
         let memory_bytes = self.store.inner.options.load_memory_bytes;

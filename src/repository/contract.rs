@@ -255,6 +255,8 @@ fn a_link_in_the_repository_is_refused() {
         );
     }
     assert!(storage.list("").is_err());
+    let error = storage.check_place().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "it has a repository.json: {error}");
 }
 
 /// After a crash at any operation, and after power is back: what has a name is whole, what was reported done is there.

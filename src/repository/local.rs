@@ -88,12 +88,12 @@ impl LocalStorage {
     /// An error if the directory holds something but no repository: nothing of ours is put beside files of others, and a
     /// repository that lost its `repository.json` gets no other identity.
     pub(super) fn check_place(&self) -> Result<()> {
-        let names = self.fs.list(&self.root)?.into_iter().map(|entry| entry.name);
-        let foreign = names.into_iter().find(|name| !FRESH.contains(&name.as_str()));
+        let mut names = self.fs.list(&self.root)?.into_iter().map(|entry| entry.name);
+        let Some(name) = names.find(|name| !FRESH.contains(&name.as_str())) else { return Ok(()) };
         // Looked for last: somebody may be making it at the same time.
-        match foreign.filter(|_| !matches!(self.size(&RepositoryKey::Identity), Ok(Some(_)))) {
-            None => Ok(()),
-            Some(name) => Err(Error::invalid(format!(
+        match self.size(&RepositoryKey::Identity)? {
+            Some(_) => Ok(()),
+            None => Err(Error::invalid(format!(
                 "cannot make a repository at {}: it holds {name:?} and no repository.json; choose an empty or missing \
                  directory",
                 self.root.display()

@@ -336,13 +336,18 @@ impl Table {
 
     /// An older version, read from the log; `NotFound` names the versions there are.
     pub fn version_at(&self, version: Version) -> Result<Arc<TableVersion>> {
-        self.live.at(version)
+        self.live.at(version).map_err(|error| self.named(error))
     }
 
     /// The newest version that was committed at this moment or before, milliseconds since 1970; `NotFound` names the oldest
     /// and the newest moment that can be seen.
     pub fn version_at_timestamp(&self, at_ms: i64) -> Result<Arc<TableVersion>> {
-        self.live.version_at(at_ms)
+        self.live.version_at(at_ms).map_err(|error| self.named(error))
+    }
+
+    /// An error of the table, with its name.
+    pub(crate) fn named(&self, error: Error) -> Error {
+        error.context(format!("table {}.{}", self.database, self.name))
     }
 
     /// The current version: a pin on everything it names.

@@ -36,8 +36,7 @@ impl Table {
     pub fn partition_less_than(&self, name: Name, upper: Vec<BoundValue>) -> Result<PartitionSpec> {
         let version = self.version();
         let bounds = version.partitions.values().map(|partition| &partition.meta.bounds);
-        partition_less_than(&version.schema, bounds, name, upper)
-            .map_err(|error| error.context(format!("table {}.{}", self.database, self.name)))
+        partition_less_than(&version.schema, bounds, name, upper).map_err(|error| self.named(error))
     }
 
     /// ALTER TABLE … DROP PARTITION. It goes to the recycle bin, where [`Table::recover_partition`] finds it.
@@ -139,7 +138,7 @@ impl Table {
         environment.check_writable()?;
         let now_ms = environment.clock.now_ms();
         let committed = self.live.commit(operation, |version| decide(version, now_ms));
-        committed.map(drop).map_err(|error| error.context(format!("table {}.{}", self.database, self.name)))
+        committed.map(drop).map_err(|error| self.named(error))
     }
 }
 

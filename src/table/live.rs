@@ -131,8 +131,7 @@ impl LiveTable {
         let oldest_ms = self.timestamp_ms(Version::new(low))?;
         if at_ms < oldest_ms {
             return Err(Error::not_found(format!(
-                "table {} cannot be seen as of {}: the oldest version kept is {low} of {}, the newest {high} of {}{}",
-                self.id,
+                "nothing can be seen as of {}: the oldest version kept is {low} of {}, the newest {high} of {}{}",
                 time_text(at_ms),
                 time_text(oldest_ms),
                 time_text(current.timestamp_ms),
@@ -361,8 +360,8 @@ impl LiveTable {
             false => String::new(),
         };
         Err(Error::not_found(format!(
-            "version {version} of table {} is not there: versions {} to {} are kept{why}",
-            self.id, current.oldest_version, current.version
+            "version {version} is not there: versions {} to {} are kept{why}",
+            current.oldest_version, current.version
         )))
     }
 

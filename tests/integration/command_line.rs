@@ -116,6 +116,16 @@ fn load_with_a_used_label_says_so_and_adds_nothing() {
 }
 
 #[test]
+fn create_with_a_table_that_is_there_says_what_has_no_effect() {
+    let shell = Shell::with_rows();
+    let told = |arguments: &[&str]| String::from_utf8(shell.run(arguments).stderr).unwrap();
+    let text = told(&["load", "d.t", "rows.csv", "--create", "--buckets", "3"]);
+    assert!(text.contains("table d.t is there already and stays as it is"), "{text}");
+    assert!(!told(&["load", "d.t", "rows.csv", "--create"]).contains("stays as it is"));
+    assert_eq!(shell.ok(&["scan", "d.t", "--count"]), "300\n");
+}
+
+#[test]
 fn failed_creating_load_leaves_no_table() {
     let shell = Shell::with_rows();
     fs::write(shell.path("bad.csv"), "x,y\n1,2\n3\n").unwrap();
@@ -163,7 +173,18 @@ fn rows_that_do_not_fit_are_left_out_and_told_of() {
 fn exit_codes_tell_usage_from_failure() {
     let shell = Shell::with_rows();
     assert_eq!(shell.fails(&["no-such-verb"]).0, 2);
-    assert_eq!(shell.fails(&["scan", "no dot"]).0, 2);
+    for wrong in [
+        &["scan", "no dot"][..],
+        &["load", "d.t", "rows.csv", "--max-error-ratio", "2"],
+        &["load", "d.t", "rows.csv", "--separator", "ab"],
+        &["snapshot", "create", "noon", "--table", "no dot"],
+        &["restore", "nas", "--label", "monday", "--table-as", "d.t"],
+        &["bench", "--scale", "0"],
+    ] {
+        let (code, text) = shell.fails(wrong);
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains(": write ") || text.contains("ASCII"), "{text}");
+    }
     let (code, text) = shell.fails(&["scan", "d.missing"]);
     assert_eq!(code, 1);
     assert!(text.starts_with("stele: ") && text.contains("missing"), "{text}");
@@ -471,19 +492,4 @@ fn what_was_dropped_is_listed_and_recovered() {
     let (_, error) = shell.fails(&["recycle", "recover", "d"]);
     assert!(error.contains("not in the recycle bin"), "{error}");
     assert!(shell.ok(&["recycle", "empty"]).starts_with("0 given up"));
-}
-
-#[test]
-fn a_table_is_scanned_as_it_was() {
-    let shell = Shell::with_rows();
-    shell.ok(&["load", "d.t", "rows.csv"]);
-    assert_eq!(shell.ok(&["scan", "d.t", "--count"]), "200\n");
-    assert_eq!(shell.ok(&["scan", "d.t", "--count", "--at-version", "1"]), "100\n");
-    assert_eq!(shell.ok(&["scan", "d.t", "--count", "--at-timestamp", "2999-01-01"]), "200\n");
-    let (_, error) = shell.fails(&["scan", "d.t", "--count", "--at-timestamp", "2001-02-03 04:05:06"]);
-    assert!(
-        error.contains("cannot be seen as of 2001-02-03 04:05:06.000 UTC: the oldest version kept is 0"),
-        "{error}"
-    );
-    assert_eq!(shell.fails(&["scan", "d.t", "--at-timestamp", "yesterday"]).0, 2);
 }

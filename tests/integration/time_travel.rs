@@ -5,6 +5,7 @@ use steledb::progress::Observer;
 use steledb::snapshot::Selection;
 use steledb::{Clock, Error, ErrorKind, Label, Result, Store, StoreOptions, Table, Version};
 
+use crate::command_line::Shell;
 use crate::support::{ROOT, create_orders, ids_in, load_orders, options};
 
 const START_MS: i64 = 1_700_000_000_000;
@@ -153,4 +154,20 @@ fn a_reading_process_sees_versions_that_came_after_it_looked_the_table_up() {
     load_orders(&orders(&store), 6..7).unwrap();
     assert_eq!(by_version.scan().at_version(Version::new(6)).count().unwrap(), 6);
     refused(by_version.scan().at_version(Version::new(7)).count(), &["versions 0 to 6"]);
+}
+
+#[test]
+fn the_command_shows_a_table_as_it_was() {
+    let shell = Shell::with_rows();
+    shell.ok(&["load", "d.t", "rows.csv"]);
+    assert_eq!(shell.ok(&["scan", "d.t", "--count"]), "200\n");
+    assert_eq!(shell.ok(&["scan", "d.t", "--count", "--at-version", "1"]), "100\n");
+    assert_eq!(shell.ok(&["scan", "d.t", "--count", "--at-timestamp", "2999-01-01"]), "200\n");
+    let (_, error) = shell.fails(&["scan", "d.t", "--count", "--at-timestamp", "2001-02-03 04:05:06"]);
+    assert!(
+        error
+            .contains("table d.t: nothing can be seen as of 2001-02-03 04:05:06.000 UTC: the oldest version kept is 0"),
+        "{error}"
+    );
+    assert_eq!(shell.fails(&["scan", "d.t", "--at-timestamp", "yesterday"]).0, 2);
 }

@@ -37,7 +37,7 @@ enum Format {
 #[command(after_help = cases::help())]
 pub(super) struct BenchArguments {
     /// Size of TPC-H lineitem; 1 is about 6 million rows. The other amounts follow it.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = tpch::parse_scale)]
     scale: f64,
     /// Load this lineitem, a Parquet (.parquet) or CSV (.csv, with a header) file, instead of generating one; may be
     /// repeated with a file of the other kind. Give its scale as well.
@@ -75,7 +75,6 @@ pub(super) struct BenchArguments {
 }
 
 pub(super) fn run(session: &Session, arguments: &BenchArguments) -> Result<Ended> {
-    tpch::check_scale(arguments.scale)?;
     let sizes = sizes(arguments);
     let chosen = chosen(arguments)?;
     let mut bench = Bench::begin(session, sizes, arguments.dir.as_deref(), arguments.keep)?;

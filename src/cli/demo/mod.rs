@@ -15,7 +15,7 @@ use crate::error::Result;
 #[derive(Args)]
 pub(super) struct DemoArguments {
     /// Size of the TPC-H tables; 1 is about 6 million rows of lineitem and 1.5 million of orders.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, value_parser = tpch::parse_scale)]
     scale: f64,
     /// Where to work; must be missing or empty. The system's directory for temporary files without it.
     #[arg(long)]
@@ -26,7 +26,6 @@ pub(super) struct DemoArguments {
 }
 
 pub(super) fn run(session: &Session, arguments: &DemoArguments) -> Result<Ended> {
-    tpch::check_scale(arguments.scale)?;
     let workplace = Workplace::fresh("demo", arguments.dir.as_deref(), arguments.keep)?;
     phases::run(session, &workplace, arguments.scale)?;
     if arguments.keep {
