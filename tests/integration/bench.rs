@@ -161,7 +161,7 @@ fn wrong_use_is_refused_and_a_full_directory_is_left_alone() {
         (vec!["--runs", "0"], 2, "0"),
         (vec!["--keep"], 2, "--dir"),
         (vec!["--scale", "-1"], 2, "-1"),
-        (vec!["--scale", "0"], 1, "out of range"),
+        (vec!["--scale", "0"], 2, "no scale"),
         (vec!["--input", "rows.orc"], 1, "rows.orc"),
         (vec!["--dir", dir.path().to_str().unwrap()], 1, "is not empty"),
     ] {
